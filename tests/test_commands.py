@@ -55,6 +55,17 @@ def test_train_leaves_a_complete_run(trained):
     assert "broken.wav" in page
 
 
+def test_a_run_that_validates_on_nothing_is_as_complete(tone_folder, tmp_path):
+    which = ("--dataset=folder", f"--data_dir={tone_folder}", "--val_fraction=0")
+    process = command("train", *which, "--epochs=2", "--run_dir=run", *TINY, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
+    assert set(pd.read_csv(tmp_path / "run" / "clips.csv").split) == {"train", "test"}
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert history.val_loss.isna().all()
+    assert history.loss.notna().all()
+
+
 def test_no_recording_is_on_two_sides(trained):
     _, home = trained
     clips = pd.read_csv(home / "run" / "clips.csv")

@@ -40,6 +40,11 @@ def test_setting_names_are_unique_over_all_sections():
         (lambda: AugmentConfig(noise_snr_db=(10.0, 0.0)), "noise_snr_db must be LOWEST,HIGHEST"),
         (lambda: AugmentConfig(noise_probability=1.5), "noise_probability must be at most 1"),
         (lambda: TrainConfig(learning_rate=0.0), "learning_rate must be above 0"),
+        (lambda: Config(data=DataConfig(val_fraction=0.0), train=TrainConfig(keep="best")), "clips to validate on"),
+        (
+            lambda: Config(data=DataConfig(val_fraction=0.0), train=TrainConfig(early_stopping=3)),
+            "clips to validate on",
+        ),
         (lambda: TrainConfig(deterministic=1), "deterministic must be bool"),
     ],
 )

@@ -65,7 +65,7 @@ class Journal(keras.callbacks.Callback):
             return
         values = {**logs, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._start, 2)}
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self.rows.append({name: values[name] for name in COLUMNS})
+        self.rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
         is_best = self._best() == epoch
         if is_best:
             self._save_model("checkpoints/best.keras")
@@ -92,8 +92,9 @@ class Journal(keras.callbacks.Callback):
                 old.unlink()
 
     def _best(self):
-        """Index of the epoch with the lowest validation loss, the first of equals."""
-        return min(range(len(self.rows)), key=lambda i: self.rows[i]["val_loss"])
+        """Index of the epoch with the lowest validation loss, the first of equals; None without validation."""
+        validated = [i for i, row in enumerate(self.rows) if row["val_loss"] is not None]
+        return min(validated, key=lambda i: self.rows[i]["val_loss"], default=None)
 
     def _is_stalled(self):
         patience = self._train.early_stopping

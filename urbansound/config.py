@@ -164,8 +164,9 @@ class DataConfig(_Checked):
     )
     val_fraction: float = setting(
         0.15,
-        "share of each class's training clips, whole recordings of them, that validates when there is no val_fold",
-        above=0,
+        "share of each class's training clips, whole recordings of them, that validates when there is no val_fold; "
+        "0: train on all of them and validate on none",
+        minimum=0,
         maximum=0.5,
     )
     short_clips: str = setting(
@@ -186,6 +187,11 @@ class DataConfig(_Checked):
                 "val_fold must differ from test_fold: nothing may be chosen by the test fold. "
                 f"Received: {self.val_fold}"
             )
+
+    @property
+    def validates(self):
+        """Whether any clips are kept from training to validate on."""
+        return self.val_fold is not None or self.val_fraction > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,6 +257,12 @@ class Config:
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+
+    def __post_init__(self):
+        if not self.data.validates and (self.train.keep == "best" or self.train.early_stopping):
+            raise InputError(
+                "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"
+            )
 
     def to_json(self):
         """The settings as indented JSON text, one object per section."""

@@ -14,7 +14,7 @@ from urbansound.files import write_csv, write_json
 from urbansound.progress import bar
 from urbansound.report import metrics, page, plots
 from urbansound.report.predictions import predictions_table, worst_mistakes
-from urbansound.scoring import score_clips
+from urbansound.scoring import Classifier, score_clips
 
 SHOWN_CLIPS = 16
 
@@ -34,21 +34,21 @@ def evaluate(run):
     config, class_names, clips = run.config, run.class_names, run.clips
     test = clips[clips.split == "test"].reset_index(drop=True)
     entries = cache_entries(test.path, config)
-    model = run.load_model()
-    scores = _score(entries, model, config)
+    classifier = Classifier.from_run(run)
+    scores = _score(entries, classifier)
     labels = np.array([class_names.index(label) for label in test.label])
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
     predictions = predictions_table(test, scores, class_names)
     write_json(run.file("metrics.json"), values)
     write_csv(run.file("predictions.csv"), predictions)
-    _write_report(run, values, predictions, entries, model.count_params())
+    _write_report(run, values, predictions, entries, classifier.model.count_params())
     return values
 
 
-def _score(entries, model, config):
+def _score(entries, classifier):
     with bar("scoring clips") as on_progress:
-        return score_clips(cache.waveforms(entries), len(entries), model, config, on_progress)
+        return score_clips(cache.waveforms(entries), len(entries), classifier, on_progress=on_progress)
 
 
 def _write_report(run, values, predictions, entries, parameters):
@@ -103,7 +103,7 @@ def _facts(clips, config, history, parameters):
     return {
         "Data set": config.data.dataset,
         "Test fold": config.data.test_fold,
-        "Clips": ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test")),
+        "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
         "Model": f"{config.model.model}, {parameters:,} parameters",
         "Training": f"{history.seconds.sum() / 60:.1f} minutes",

@@ -12,6 +12,12 @@ from urbansound.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 FORMAT = flags.DEFINE_enum("format", "table", ["table", "csv", "jsonl"], "how the answers are printed")
+WINDOW_SECONDS = flags.DEFINE_float(
+    "window_seconds", None, "longer audio is heard in windows of this length; default: the run's clips"
+)
+WINDOW_HOP_SECONDS = flags.DEFINE_float(
+    "window_hop_seconds", None, "from one window's start to the next's; default: half a window"
+)
 
 
 def main(argv):
@@ -20,8 +26,12 @@ def main(argv):
         raise InputError("say which run and which files: python -m urbansound.predict --run_dir=FOLDER PATH …")
     from urbansound import prediction
     from urbansound.run import Run
+    from urbansound.scoring import Classifier
 
-    table, faults = prediction.predict(Run.open(RUN_DIR.value), prediction.find_files(argv[1:]))
+    run = Run.open(RUN_DIR.value)
+    files = prediction.find_files(argv[1:])
+    classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
+    table, faults = prediction.predict(classifier, files)
     if FORMAT.value == "table":
         print(table.to_string(index=False, float_format="{:.3f}".format))
     elif FORMAT.value == "csv":

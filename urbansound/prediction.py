@@ -34,29 +34,29 @@ def find_files(paths):
     return [str(file) for file in files]
 
 
-def predict(run, files):
+def predict(classifier, files):
     """Scores of audio files of any length, format and rate.
 
     Args:
-      run: a trained Run.
+      classifier: a Classifier.
       files: their paths.
 
     Returns:
       (table, faults): a row per readable file in order: path, label, score, second, second_score,
       third, third_score (as far as there are classes); and a DataFrame of path, fault of the others.
     """
-    config, faults = run.config, {}
+    faults = {}
 
     def readable():
-        for index, waveform, fault in cache.decoded(files, config.audio.sample_rate):
+        for index, waveform, fault in cache.decoded(files, classifier.audio.sample_rate):
             if fault.numpy():
                 faults[int(index)] = fault.numpy().decode()
             else:
                 yield index, waveform
 
     with bar("scoring files") as on_progress:
-        scores = score_clips(readable(), len(files), run.load_model(), config, on_progress)
-    table = _top(files, scores, run.class_names).drop(index=list(faults))
+        scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
+    table = _top(files, scores, classifier.class_names).drop(index=list(faults))
     broken = pd.DataFrame([(files[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
 

@@ -1,76 +1,161 @@
 """Waveforms of any length to scores: windows of the model's length, scored, then averaged.
 
-Plain TensorFlow, so that what `predict` runs can also be put into a graph.
+Plain TensorFlow, so that what `predict` runs is also what the exported graphs hold.
 """
 
+import dataclasses
+
+import keras
 import numpy as np
 import tensorflow as tf
 
+from urbansound import models
 from urbansound.audio.logmel import log_mel
-from urbansound.data.pipeline import fit_length
+from urbansound.config import AudioConfig
+from urbansound.data.pipeline import lengthen
+from urbansound.errors import InputError
+
+WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
 
 
-def cut_windows(waveform, samples, hop, short_clips):
-    """Overlapping windows that cover a waveform to its last sample.
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A trained model and all that it takes to hear with it."""
+
+    model: keras.Model  # log_mel [batch, frames, n_mels] to scores [batch, classes]
+    audio: AudioConfig  # clip_samples is the window
+    hop: int  # samples from one window's start to the next's
+    short_clips: str  # what becomes of a waveform shorter than a window: "repeat" or "zeros"
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def from_run(cls, run, window_seconds=None, window_hop_seconds=None):
+        """The classifier of a trained Run.
+
+        Args:
+          run: a Run.
+          window_seconds: length of a window; default: of the clips that the run trained on.
+          window_hop_seconds: from one window's start to the next's; default: half a window.
+
+        Raises:
+          InputError: the run has no model yet; the model can't hear windows of that length; a hop
+            that is not above 0 and at most the window.
+        """
+        config, model = run.config, run.load_model()
+        audio = config.audio
+        if window_seconds is not None and window_seconds != audio.clip_seconds:
+            audio = dataclasses.replace(audio, clip_seconds=float(window_seconds))
+            model = _for_window(model, audio, config.model)
+        hop_seconds = audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds
+        hop = round(hop_seconds * audio.sample_rate)
+        if not 0 < hop <= audio.clip_samples:
+            raise InputError(
+                "window_hop_seconds must be above 0 and at most the window. "
+                f"Received: window_hop_seconds={hop_seconds:g}, window_seconds={audio.clip_seconds:g}"
+            )
+        return cls(model, audio, hop, config.data.short_clips, tuple(run.class_names))
+
+    def score(self, waveforms):
+        """Scores float32 [batch, classes] of waveforms float32 [batch, samples >= 1]; see `score_waveforms`."""
+        return score_waveforms(waveforms, self.score_windows, self)
+
+    def score_windows(self, windows):
+        """Scores float32 [batch, classes] of windows float32 [batch, audio.clip_samples]."""
+        return self.model(log_mel(windows, self.audio), training=False)
+
+
+def score_waveforms(waveforms, score_windows, classifier):
+    """The mean score over windows that cover each waveform to its last sample.
 
     Args:
-      waveform: float32 [any], at least one sample.
-      samples: length of a window.
-      hop: samples from one window's start to the next's; the last one ends with the waveform.
-      short_clips: what becomes of a waveform shorter than a window, see `fit_length`.
+      waveforms: float32 [batch, samples], samples >= 1.
+      score_windows: windows float32 [windows, audio.clip_samples] to scores [windows, classes]: the
+        classifier's own, or another form of its model.
+      classifier: whose windows, and what becomes of waveforms shorter than one.
 
     Returns:
-      float32 [windows, samples], windows >= 1.
+      float32 [batch, classes].
     """
-    length = tf.size(waveform)
-    spare = tf.maximum(length - samples, 0)
-    starts = tf.minimum(tf.range(0, spare + hop, hop), spare)
-    waveform = tf.cond(length < samples, lambda: fit_length(waveform, samples, short_clips), lambda: waveform)
-    places = starts[:, tf.newaxis] + tf.range(samples)[tf.newaxis, :]
-    return tf.gather(waveform, places)
+    samples, hop = classifier.audio.clip_samples, classifier.hop
+    length = tf.maximum(tf.shape(waveforms)[1], samples)
+    waveforms = lengthen(waveforms, length, classifier.short_clips)
+    starts = window_starts(length, samples, hop)
+    rows = tf.range(tf.shape(waveforms)[0]) * length
+    places = tf.reshape(rows[:, tf.newaxis] + starts, [-1])  # [batch * windows], in one row of samples
+    waveforms = tf.reshape(waveforms, [-1])
+
+    def score(chunk):
+        windows = tf.gather(waveforms, chunk[:, tf.newaxis] + tf.range(samples))
+        return score_windows(windows)
+
+    scores = _in_chunks(score, places)
+    scores = tf.reshape(scores, [-1, tf.size(starts), len(classifier.class_names)])
+    return tf.reduce_mean(scores, axis=1)
 
 
-def score_windows(windows, model, audio):
-    """Scores [windows, classes] of waveforms float32 [windows, samples]."""
-    return model(log_mel(windows, audio), training=False)
+def window_starts(length, samples, hop):
+    """First samples int32 [windows] of the windows over a waveform of `length` >= samples; the last ends with it."""
+    spare = length - samples
+    return tf.minimum(tf.range(0, spare + hop, hop), spare)
 
 
-def score_clips(waveforms, clips, model, config, on_progress=None):
-    """Scores of many clips, windows of several in one batch.
+def score_clips(waveforms, clips, classifier, score_windows=None, on_progress=None):
+    """Scores of many clips of any lengths.
 
     Args:
       waveforms: iterable of (index, waveform float32 [any, at least 1]), in any order.
       clips: number of rows of the result.
-      model: log_mel [batch, frames, n_mels] to scores [batch, classes].
-      config: the run's Config.
+      classifier: a Classifier.
+      score_windows: another form of its model, see `score_waveforms`; default: its own.
       on_progress: called with (done, clips) after each clip.
 
     Returns:
-      float32 [clips, classes], the mean over each clip's windows, half a window apart; NaN in rows
-      that no waveform came for.
+      float32 [clips, classes]; NaN in rows that no waveform came for.
     """
-    audio, batch = config.audio, config.train.batch_size
-    score = tf.function(lambda windows: score_windows(windows, model, audio), reduce_retracing=True)
-    totals, counts = np.zeros((clips, model.output_shape[-1])), np.zeros(clips)
-    pending, owners = [], []
+    score = _compiled(classifier) if score_windows is None else None
+    result = np.full((clips, len(classifier.class_names)), np.nan, np.float32)
+    samples, pending, owners = classifier.audio.clip_samples, [], []
 
-    def flush():
-        windows = tf.concat(pending, axis=0)
-        for start in range(0, len(owners), batch):
-            owner = owners[start : start + batch]
-            np.add.at(totals, owner, score(windows[start : start + batch]).numpy())
-            np.add.at(counts, owner, 1)
-        pending.clear()
-        owners.clear()
+    def put(batch, rows):
+        batch = tf.stack(batch)
+        result[rows] = score(batch) if score else score_waveforms(batch, score_windows, classifier)
 
     for done, (index, waveform) in enumerate(waveforms, start=1):
-        pending.append(cut_windows(waveform, audio.clip_samples, audio.clip_samples // 2, config.data.short_clips))
-        owners += [int(index)] * len(pending[-1])
-        if len(owners) >= batch:
-            flush()
+        if len(waveform) > samples:
+            put([waveform], [int(index)])
+        else:
+            pending.append(lengthen(waveform, samples, classifier.short_clips))
+            owners.append(int(index))
+        if len(pending) == WINDOWS_AT_ONCE:
+            put(pending, owners)
+            pending, owners = [], []
         if on_progress:
             on_progress(done, clips)
     if pending:
-        flush()
-    with np.errstate(invalid="ignore"):
-        return (totals / counts[:, np.newaxis]).astype(np.float32)
+        put(pending, owners)
+    return result
+
+
+def _compiled(classifier):
+    return tf.function(classifier.score, input_signature=[tf.TensorSpec([None, None], tf.float32)])
+
+
+def _for_window(model, audio, model_config):
+    """The same weights behind an input of another length."""
+    longer = models.build(model_config.model, (audio.frames, audio.n_mels), model.output_shape[-1], model_config)
+    if [weight.shape for weight in longer.weights] != [weight.shape for weight in model.weights]:
+        raise InputError(
+            f"a {model_config.model} hears windows of the length that it was trained on; leave out --window_seconds"
+        )
+    longer.set_weights(model.get_weights())
+    return longer
+
+
+def _in_chunks(function, items):
+    """`function` over items [n] to float32 [n, …], about WINDOWS_AT_ONCE at a time, in even chunks."""
+    count = tf.size(items)
+    chunks = tf.maximum((count - 1) // WINDOWS_AT_ONCE + 1, 1)
+    size = (count - 1) // chunks + 1
+    filled = tf.reshape(tf.pad(items, [[0, chunks * size - count]]), [chunks, size])
+    results = tf.map_fn(function, filled, fn_output_signature=tf.float32, parallel_iterations=1)
+    return tf.reshape(results, tf.concat([[chunks * size], tf.shape(results)[2:]], axis=0))[:count]

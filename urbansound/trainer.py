@@ -34,19 +34,22 @@ def train(run):
         standardize(model, evaluation_batches(*training, len(class_names), config))
     if journal.finished:
         return
-    validation_batches = evaluation_batches(*validation, len(class_names), config)
+    callbacks = [
+        keras.callbacks.TerminateOnNaN(),
+        journal,
+        keras.callbacks.TensorBoard(str(run.file("tensorboard")), write_graph=False),
+    ]
+    validation_batches = None
+    if config.data.validates:
+        validation_batches = evaluation_batches(*validation, len(class_names), config)
+        callbacks.append(Pictures(run.file("tensorboard") / "pictures", validation_batches, class_names))
     model.fit(
         training_batches(*training, len(class_names), config, first_epoch=journal.next_epoch),
         validation_data=validation_batches,
         epochs=config.train.epochs,
         initial_epoch=journal.next_epoch,
         steps_per_epoch=steps_per_epoch(len(training[0]), config.train.batch_size),
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            journal,
-            keras.callbacks.TensorBoard(str(run.file("tensorboard")), write_graph=False),
-            Pictures(run.file("tensorboard") / "pictures", validation_batches, class_names),
-        ],
+        callbacks=callbacks,
         shuffle=False,  # the pipeline does
         verbose=1 if sys.stdout.isatty() else 2,
     )

@@ -77,6 +77,14 @@ def test_validation_holds_its_share_of_every_class(official, fraction):
         assert rest[rest.split == "validation"].groupby("label").recording.nunique().min() >= 2
 
 
+def test_without_validation_every_other_clip_trains(official):
+    catalog = official("urbansound8k")
+    clips = splits.split(catalog, DataConfig(test_fold=3, val_fraction=0.0), seed=1)
+    assert "validation" not in set(clips.split)
+    in_test = clips.recording.isin(clips.recording[clips.fold == 3])
+    assert (clips.split[~in_test] == "train").all()
+
+
 def test_same_seed_same_split_whatever_the_order_of_the_clips_another_seed_another(official):
     catalog = official("urbansound8k")
     first = splits.split(catalog, DataConfig(), seed=1)

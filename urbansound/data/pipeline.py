@@ -19,12 +19,16 @@ def fit_length(waveform, samples, short_clips):
       samples: the length wanted.
       short_clips: "repeat" or "zeros".
     """
-    length = tf.size(waveform)
+    return tf.ensure_shape(lengthen(waveform[:samples], samples, short_clips), [samples])
+
+
+def lengthen(waveforms, samples, short_clips):
+    """Waveforms float32 [..., 1 to samples] made [..., samples]: repeated or zero-padded at the end; rank known."""
+    waveforms = tf.convert_to_tensor(waveforms)
+    length, leading = tf.shape(waveforms)[-1], waveforms.shape.rank - 1
     if short_clips == "repeat":
-        waveform = tf.tile(waveform, [(samples - 1) // length + 1])
-    else:
-        waveform = tf.pad(waveform, [[0, tf.maximum(samples - length, 0)]])
-    return tf.ensure_shape(waveform[:samples], [samples])
+        return tf.tile(waveforms, [1] * leading + [(samples - 1) // length + 1])[..., :samples]
+    return tf.pad(waveforms, [[0, 0]] * leading + [[0, samples - length]])
 
 
 def steps_per_epoch(clips, batch_size):

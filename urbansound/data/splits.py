@@ -16,7 +16,7 @@ def split(catalog, config, seed):
 
     Test is test_fold. Validation is val_fold or, where that is None, whole recordings of the other
     folds: about val_fraction of each class's clips, and at least one recording of each class that
-    has two. The test fold has no part in that choice.
+    has two; none if val_fraction is 0. The test fold has no part in that choice.
 
     A few official recordings lie in two folds (UrbanSound8K five, ESC-50 four, each time as two
     classes). Test keeps such a recording before validation, validation before training; its clips
@@ -38,7 +38,9 @@ def split(catalog, config, seed):
     clips = catalog.clips.assign(split=TRAIN)
     in_test = clips.fold == config.test_fold
     others = clips[~in_test & ~clips.recording.isin(clips.recording[in_test])]
-    if config.val_fold is None:
+    if not config.validates:
+        in_validation = pd.Series(False, clips.index)
+    elif config.val_fold is None:
         in_validation = clips.recording.isin(_choose_recordings(others, config.val_fraction, seed))
     else:
         in_validation = clips.index.isin(others.index) & (clips.fold == config.val_fold)
@@ -137,5 +139,8 @@ def _check_split(clips, class_names, config):
                 f"class '{name}' has no training clip (test_fold={config.test_fold}, val_fold={config.val_fold}); "
                 "add recordings of it or remove the class"
             )
-    if not (clips.split == VALIDATION).any():
-        raise InputError("no clip is left to validate on: no class has two recordings outside the test fold; add some")
+    if config.validates and not (clips.split == VALIDATION).any():
+        raise InputError(
+            "no clip is left to validate on: no class has two recordings outside the test fold; "
+            "add some, or pass --val_fraction=0"
+        )

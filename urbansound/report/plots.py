@@ -68,8 +68,8 @@ def learning_curves(history):
     best = history["val_loss"].idxmin() if history["val_loss"].notna().any() else None
     for axes, name, title in zip(panels, ("loss", "accuracy"), ("Loss", "Accuracy"), strict=False):
         axes.plot(history["epoch"], history[name], "--", color=ORANGE, marker=marker, ms=3, label="training")
-        axes.plot(history["epoch"], history[f"val_{name}"], color=BLUE, marker=marker, ms=3, label="validation")
         if best is not None:
+            axes.plot(history["epoch"], history[f"val_{name}"], color=BLUE, marker=marker, ms=3, label="validation")
             epoch, value = history.loc[best, ["epoch", f"val_{name}"]]
             axes.axvline(epoch, color=GREY, lw=1, ls=":", zorder=0)
             text = f"{value:.3f}" if name == "loss" else percent(value)
