@@ -31,12 +31,10 @@ def evaluate(run):
     Raises:
       InputError: the run has no model yet, or a test clip is gone.
     """
-    config, class_names, clips = run.config, run.class_names, run.clips
-    test = clips[clips.split == "test"].reset_index(drop=True)
-    entries = cache_entries(test.path, config)
+    class_names = run.class_names
+    test, entries, labels = clips_of(run, "test")
     classifier = Classifier.from_run(run)
-    scores = _score(entries, classifier)
-    labels = np.array([class_names.index(label) for label in test.label])
+    scores = score_entries(entries, classifier)
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
     predictions = predictions_table(test, scores, class_names)
@@ -46,9 +44,21 @@ def evaluate(run):
     return values
 
 
-def _score(entries, classifier):
+def clips_of(run, split):
+    """(clips, entries, labels) of one split: their rows of the run's table, cache files, classes int64 [clips].
+
+    Raises:
+      InputError: a clip is gone or can't be decoded any more.
+    """
+    clips = run.clips[run.clips.split == split].reset_index(drop=True)
+    entries = cache_entries(clips.path, run.config)
+    return clips, entries, np.array([run.class_names.index(label) for label in clips.label])
+
+
+def score_entries(entries, classifier, score_windows=None):
+    """Scores float32 [clips, classes] of cached clips, with a progress bar; see `scoring.score_clips`."""
     with bar("scoring clips") as on_progress:
-        return score_clips(cache.waveforms(entries), len(entries), classifier, on_progress=on_progress)
+        return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
 
 
 def _write_report(run, values, predictions, entries, parameters):

@@ -25,11 +25,12 @@ def main(argv):
     if RUN_DIR.value is None or len(argv) < 2:
         raise InputError("say which run and which files: python -m urbansound.predict --run_dir=FOLDER PATH …")
     from urbansound import prediction
+    from urbansound.data.catalog import find_files
     from urbansound.run import Run
     from urbansound.scoring import Classifier
 
     run = Run.open(RUN_DIR.value)
-    files = prediction.find_files(argv[1:])
+    files = find_files(argv[1:])
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     table, faults = prediction.predict(classifier, files)
     if FORMAT.value == "table":

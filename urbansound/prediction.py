@@ -1,37 +1,14 @@
 """What a trained run hears in any audio files: a row per file, broken ones apart."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from urbansound.data import cache
-from urbansound.data.catalog import AUDIO_ENDINGS
-from urbansound.errors import InputError
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
 from urbansound.scoring import score_clips
 
 PLACES = ("label", "second", "third")
-
-
-def find_files(paths):
-    """Audio files among `paths`: a file as it is, a folder's by their endings, through its sub-folders.
-
-    Raises:
-      InputError: a path that does not exist, or nothing found at all.
-    """
-    files = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
-        elif path.exists():
-            files.append(path)
-        else:
-            raise InputError(f"{path}: no such file or folder")
-    if not files:
-        raise InputError(f"no audio files ({' '.join(AUDIO_ENDINGS)}) in {', '.join(map(str, paths))}")
-    return [str(file) for file in files]
 
 
 def predict(classifier, files):

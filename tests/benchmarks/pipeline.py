@@ -5,9 +5,11 @@ python tests/benchmarks/pipeline.py --data_dir=data [--clips=600] [--rounds=5]
 Peer: librosa (load, resample with soxr_hq, fit, melspectrogram, power_to_db) in a pool of as many
 processes as cores. All run in turn, round by round, on the same clips, read once beforehand; figures
 are medians of the rounds. A ratio above 1 means that we are ahead. The step is timed on batches from
-the whole pipeline (cached waveforms, default augmentation) and on one batch that stays in memory.
+the whole pipeline (cached waveforms, settings of configs/urbansound8k.flags) and on one batch that
+stays in memory, in turn.
 """
 
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -24,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from absl import app, flags
 
+ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = flags.DEFINE_string("data_dir", "data", "folder that holds UrbanSound8K/")
 CLIPS = flags.DEFINE_integer("clips", 600, "clips per round, drawn evenly from all", lower_bound=64)
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds", lower_bound=1)
@@ -104,11 +107,10 @@ def feeding(paths, pool, folder):
 def step_cost(paths, folder):
     """Milliseconds of a training step on fed and on repeated batches; their ratio, 1 for a free pipeline."""
     from urbansound import models
-    from urbansound.config import Config
     from urbansound.data import cache, pipeline
     from urbansound.trainer import compile_model
 
-    config = Config()
+    config = _shipped("urbansound8k")
     entries, _ = cache.fill(paths, RATE, folder)
     labels = [i % 10 for i in range(len(entries))]
     model = models.build("cnn", (config.audio.frames, config.audio.n_mels), 10, config.model)
@@ -134,6 +136,17 @@ def step_cost(paths, folder):
             repeated / fed for repeated, fed in zip(times["repeated"], times["fed"], strict=True)
         ),
     }
+
+
+def _shipped(name):
+    """The Config of a file in configs/."""
+    from urbansound import flags as setting_flags
+
+    values = setting_flags.define(flags.FlagValues())
+    flags.DEFINE_multi_string("flagfile", [], "files of flags", values)
+    with contextlib.chdir(ROOT):  # where flag files name each other from
+        values(["", f"--flagfile=configs/{name}.flags"])
+    return setting_flags.config_from(values)
 
 
 if __name__ == "__main__":

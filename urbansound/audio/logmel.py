@@ -38,7 +38,7 @@ def log_mel(waveforms, config: AudioConfig):
     if not waveforms.dtype.is_floating:
         raise InputError(f"waveforms must be float in [-1, 1]. Received: {waveforms.dtype.name}; divide int16 by 32768")
     frames = _frames(tf.cast(waveforms, tf.float32), config)  # [..., frames, win_length]
-    spectrum = tf.signal.rfft(frames * _hann(config.win_length), [config.n_fft])  # complex64 [..., frames, bins]
+    spectrum = tf.signal.rfft(frames * hann_window(config.win_length), [config.n_fft])  # complex64 [..., frames, bins]
     mel = tf.tensordot(_magnitude_power(spectrum, config.power), mel_filterbank(config), 1)  # [..., frames, n_mels]
     return _compress(mel, config)
 
@@ -72,7 +72,7 @@ class LogMel(keras.layers.Layer):
 
 def _frames(waveforms, config):
     """float32 [..., samples] to [..., frames, win_length]."""
-    before, after = _padding(config)
+    before, after = padding(config)
     _check_samples(waveforms, 1 + before if config.padding == "reflect" else max(config.win_length - before - after, 1))
     if config.padding != "none":
         mode = {"reflect": "REFLECT", "zeros": "CONSTANT"}[config.padding]
@@ -80,7 +80,7 @@ def _frames(waveforms, config):
     return tf.signal.frame(waveforms, config.win_length, config.hop_length)
 
 
-def _padding(config):
+def padding(config):
     """Samples added before and after a clip: what its first and last window reach beyond it.
 
     The window lies in the middle of n_fft points as torch and librosa put it. They pad n_fft // 2 at
@@ -102,7 +102,7 @@ def _check_samples(waveforms, shortest):
         raise InputError(f"{message}. Received: {samples}")
 
 
-def _hann(win_length):
+def hann_window(win_length):
     """Periodic Hann window, float32 [win_length]; `tf.signal.hann_window` is symmetric for odd lengths."""
     return np.float32(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_length) / win_length))
 

@@ -249,3 +249,22 @@ def _catalog(name, source, clips, class_names, folds):
         )
     clips = clips.astype({"path": str, "label": str, "fold": "int64", "recording": str, "salience": "Int64"})
     return Catalog(clips[list(COLUMNS)].reset_index(drop=True), tuple(class_names), name)
+
+
+def find_files(paths):
+    """Audio files among `paths`: a file as it is, a folder's by their endings, through its sub-folders.
+
+    Raises:
+      InputError: a path that does not exist, or nothing found at all.
+    """
+    files = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            files += sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
+        elif path.exists():
+            files.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    if not files:
+        raise InputError(f"no audio files ({' '.join(AUDIO_ENDINGS)}) in {', '.join(map(str, paths))}")
+    return [str(file) for file in files]

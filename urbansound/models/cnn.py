@@ -3,12 +3,12 @@
 import keras
 from keras import layers
 
-# channels at width 1, convolutions, pooling (time, mel) behind them
-STAGES = (
-    (24, 1, (2, 2)),
-    (48, 1, (2, 2)),
-    (96, 1, (2, 2)),
-    (192, 1, (1, 1)),
+# channels at width 1, kernel, stride, max pooling behind it
+ROWS = (
+    (24, 5, 2, 1),
+    (48, 3, 1, 2),
+    (96, 3, 1, 2),
+    (192, 3, 1, 1),
 )
 
 
@@ -19,19 +19,18 @@ def build(input_shape, n_classes, config):
     # How loud a recording is says nothing of its class: without this, unheard ones score six points lower.
     x = layers.Subtract()([x, keras.ops.mean(x, axis=(1, 2), keepdims=True)])
     x = layers.Reshape((*input_shape, 1))(x)  # [batch, frames, n_mels, 1]
-    x = layers.AveragePooling2D(2, padding="same")(x)
-    for channels, convolutions, pooling in STAGES:
-        for _ in range(convolutions):
-            x = _convolution(x, max(8, 8 * round(channels * config.width / 8)))
-        x = layers.MaxPooling2D(pooling, padding="same")(x)
+    for channels, kernel, stride, pooling in ROWS:
+        x = _convolution(x, max(8, 8 * round(channels * config.width / 8)), kernel, stride)
+        if pooling > 1:
+            x = layers.MaxPooling2D(pooling, padding="same")(x)
     x = keras.ops.mean(x, axis=2)  # [batch, frames, channels]
     x = layers.Add()([keras.ops.mean(x, axis=1), keras.ops.max(x, axis=1)])  # [batch, channels]
     x = layers.Dropout(config.dropout)(x)
     return keras.Model(log_mel, layers.Dense(n_classes, activation="softmax", name="scores")(x), name="cnn")
 
 
-def _convolution(x, channels):
-    x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+def _convolution(x, channels, kernel, stride):
+    x = layers.Conv2D(channels, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal")(x)
     # The default momentum of 0.99 takes thousands of steps to settle, more than such data sets have.
     x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.ReLU()(x)
