@@ -6,6 +6,9 @@ FLAGS ?= --flagfile=configs/base.flags
 
 REQUIREMENTS = $(if $(GPU),sed 's/^tensorflow-cpu==/tensorflow[and-cuda]==/' requirements.txt,cat requirements.txt)
 
+# It asks for tensorflow, which would overwrite tensorflow-cpu; its protos need no more than what is there.
+SERVING = tensorflow-serving-api==2.16.1
+
 .PHONY: train test lint clean
 
 train: $(VENV)/.ready
@@ -22,6 +25,7 @@ $(VENV)/.ready: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(REQUIREMENTS) > $(VENV)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SERVING)
 	touch $@
 
 clean:

@@ -45,6 +45,7 @@ def test_setting_names_are_unique_over_all_sections():
             lambda: Config(data=DataConfig(val_fraction=0.0), train=TrainConfig(early_stopping=3)),
             "clips to validate on",
         ),
+        (lambda: Config(augment=AugmentConfig(views=3)), "batch_size must be a multiple of views"),
         (lambda: TrainConfig(deterministic=1), "deterministic must be bool"),
     ],
 )

@@ -207,6 +207,11 @@ class AugmentConfig(_Checked):
     time_mask_frames: int = setting(24, "SpecAugment: longest masked stretch", minimum=0)
     mel_masks: int = setting(2, "SpecAugment: masked groups of mel bands per clip", minimum=0)
     mel_mask_bands: int = setting(16, "SpecAugment: widest masked group", minimum=0)
+    views: int = setting(
+        1,
+        "copies of each clip in a batch, masked differently: the log-mel is computed once for all of them",
+        minimum=1,
+    )
     mixup_alpha: float = setting(
         0.2, "mixup: parameter of the Beta distribution of the mixing share; 0: off", minimum=0
     )
@@ -259,6 +264,11 @@ class Config:
     train: TrainConfig = TrainConfig()
 
     def __post_init__(self):
+        if self.train.batch_size % self.augment.views:
+            raise InputError(
+                "batch_size must be a multiple of views. "
+                f"Received: batch_size={self.train.batch_size}, views={self.augment.views}"
+            )
         if not self.data.validates and (self.train.keep == "best" or self.train.early_stopping):
             raise InputError(
                 "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"

@@ -29,7 +29,7 @@ def train(run):
     training, validation = (_split(run, name) for name in ("train", "validation"))
     journal = Journal(run, config.train)
     model = models.build(config.model.model, (config.audio.frames, config.audio.n_mels), len(class_names), config.model)
-    compile_model(model, config.train, steps_per_epoch(len(training[0]), config.train.batch_size))
+    compile_model(model, config.train, steps_per_epoch(len(training[0]), config))
     if not journal.restore(model):
         standardize(model, evaluation_batches(*training, len(class_names), config))
     if journal.finished:
@@ -48,7 +48,7 @@ def train(run):
         validation_data=validation_batches,
         epochs=config.train.epochs,
         initial_epoch=journal.next_epoch,
-        steps_per_epoch=steps_per_epoch(len(training[0]), config.train.batch_size),
+        steps_per_epoch=steps_per_epoch(len(training[0]), config),
         callbacks=callbacks,
         shuffle=False,  # the pipeline does
         verbose=1 if sys.stdout.isatty() else 2,

@@ -48,7 +48,7 @@ def test_shapes_and_targets(clips):
 
 def test_an_epoch_takes_every_clip_at_most_once_and_the_next_another_order(clips):
     entries, _ = clips
-    steps = pipeline.steps_per_epoch(len(entries), 8)
+    steps = pipeline.steps_per_epoch(len(entries), config())
     assert steps == 5
     plain = dataclasses.replace(config(), augment=PLAIN)
     labels = list(range(len(entries)))  # a class per clip tells which it was
@@ -59,6 +59,18 @@ def test_an_epoch_takes_every_clip_at_most_once_and_the_next_another_order(clips
     )
     assert len(set(first)) == len(set(second)) == 40
     assert first.tolist() != second.tolist()
+
+
+def test_views_are_copies_of_a_clip_that_only_masks_tell_apart(clips):
+    for masks, alike in ((0, True), (2, False)):
+        augment = dataclasses.replace(PLAIN, views=2, time_masks=masks, time_mask_frames=8)
+        settings = dataclasses.replace(config(), augment=augment)
+        assert pipeline.steps_per_epoch(len(clips[0]), settings) == 11  # 45 clips, four in a batch of eight
+        features, targets = take(pipeline.training_batches(*clips, 3, settings), 1)[0]
+        assert features.shape == (8, AUDIO.frames, AUDIO.n_mels)
+        np.testing.assert_array_equal(targets[::2], targets[1::2])
+        assert np.array_equal(features[::2], features[1::2]) == alike
+        assert not np.array_equal(features[0], features[2])
 
 
 def test_the_same_seed_gives_the_same_batches_and_another_does_not(clips):

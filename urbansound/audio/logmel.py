@@ -74,9 +74,13 @@ def _frames(waveforms, config):
     """float32 [..., samples] to [..., frames, win_length]."""
     before, after = padding(config)
     _check_samples(waveforms, 1 + before if config.padding == "reflect" else max(config.win_length - before - after, 1))
-    if config.padding != "none":
-        mode = {"reflect": "REFLECT", "zeros": "CONSTANT"}[config.padding]
-        waveforms = tf.pad(waveforms, [[0, 0]] * (waveforms.shape.rank - 1) + [[before, after]], mode)
+    if config.padding == "reflect":
+        # Not tf.pad's: TFLite's MIRROR_PAD takes a seventh of the whole front-end's time.
+        start = tf.reverse(waveforms[..., 1 : 1 + before], [-1])
+        end = tf.reverse(waveforms[..., -1 - after : -1], [-1])
+        waveforms = tf.concat([start, waveforms, end], axis=-1)
+    elif config.padding == "zeros":
+        waveforms = tf.pad(waveforms, [[0, 0]] * (waveforms.shape.rank - 1) + [[before, after]])
     return tf.signal.frame(waveforms, config.win_length, config.hop_length)
 
 

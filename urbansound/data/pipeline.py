@@ -31,13 +31,17 @@ def lengthen(waveforms, samples, short_clips):
     return tf.pad(waveforms, [[0, 0]] * leading + [[0, samples - length]])
 
 
-def steps_per_epoch(clips, batch_size):
-    """Full batches in one pass; what is left over is other clips in every epoch."""
-    return max(clips // batch_size, 1)
+def steps_per_epoch(clips, config):
+    """Full batches in one pass over `clips` training clips; what is left over is other clips in every epoch."""
+    return max(clips // _clips_per_batch(clips, config), 1)
+
+
+def _clips_per_batch(clips, config):
+    return min(config.train.batch_size // config.augment.views, clips)
 
 
 def training_batches(entries, labels, classes, config, first_epoch=0):
-    """Endless augmented batches, `steps_per_epoch` of them an epoch.
+    """Endless augmented batches, `steps_per_epoch` of them an epoch; a clip's views are neighbours.
 
     Args:
       entries: cache files of the training clips.
@@ -50,8 +54,8 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
       A dataset of (log_mel float32 [batch, frames, n_mels], targets float32 [batch, classes]).
     """
     clips, seed = len(entries), config.train.seed
-    batch = min(config.train.batch_size, clips)
-    taken = steps_per_epoch(clips, batch) * batch
+    batch = _clips_per_batch(clips, config)
+    taken = steps_per_epoch(clips, config) * batch
     entries, labels = tf.constant(entries), tf.constant(labels, tf.int32)
     background = _noise(config)
 
@@ -76,6 +80,7 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
 
     def mask(features, targets, numbers):
         _, mask_seed = augment.split_seed(_seed(seed + 2, numbers[0]), 2)
+        features, targets = (tf.repeat(values, config.augment.views, axis=0) for values in (features, targets))
         return augment.mask(features, mask_seed, config.augment), targets
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)

@@ -1,0 +1,49 @@
+"""Turn a trained run into the files that phones, microcontrollers and TF Serving run, each measured on its test fold.
+
+python -m export --run_dir=runs/… --out=exports/…
+"""
+
+from absl import flags
+
+from urbansound import command
+from urbansound.errors import InputError
+
+FORMATS = ("saved_model", "float32", "float16", "int8", "int8_spectrogram")
+
+RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
+OUT = flags.DEFINE_string("out", None, "folder of the export; must not exist yet")
+WANTED = flags.DEFINE_list("formats", list(FORMATS), f"which of {', '.join(FORMATS)}")
+NAME = flags.DEFINE_string("name", "urbansound", "what the model is called in file names and requests")
+WINDOW_SECONDS = flags.DEFINE_float(
+    "window_seconds", None, "length of the windows that the files hear; default: the run's clips"
+)
+WINDOW_HOP_SECONDS = flags.DEFINE_float(
+    "window_hop_seconds", None, "longer audio, in the SavedModel: from one window to the next; default: half a window"
+)
+MAX_ACCURACY_DROP = flags.DEFINE_float(
+    "max_accuracy_drop", 0.5, "percentage points on the test fold that a file may lose; one that loses more is not kept"
+)
+
+
+def main(argv):
+    """Export, then say what was kept."""
+    del argv
+    if RUN_DIR.value is None or OUT.value is None:
+        raise InputError("say which run and where to: python -m export --run_dir=FOLDER --out=FOLDER")
+    unknown = [name for name in WANTED.value if name not in FORMATS]
+    if unknown or not WANTED.value:
+        raise InputError(f"formats must be some of {', '.join(FORMATS)}. Received: {','.join(WANTED.value)}")
+    # TensorFlow takes seconds to load: after the flags, so that a bad one answers at once.
+    from export import exporting
+    from urbansound.run import Run
+    from urbansound.scoring import Classifier
+
+    run = Run.open(RUN_DIR.value)
+    classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
+    formats = [name for name in FORMATS if name in WANTED.value]
+    exporting.export(run, classifier, OUT.value, NAME.value, formats, MAX_ACCURACY_DROP.value)
+    print(f"\nexport: {OUT.value}, report: {OUT.value}/report.md")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,98 @@
+"""An exported file on the run's test fold, held against Keras, and what it costs to run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from export import profile, saved_model_latency
+from urbansound.report import metrics
+
+
+def baseline(classifier, scores, labels, recordings):
+    """The Keras model's own figures, which every file is held against.
+
+    Args:
+      classifier: the Classifier that is exported.
+      scores: float32 [clips, classes], its own, of the test clips.
+      labels: int [clips].
+      recordings: str [clips].
+
+    Returns:
+      What `metrics.evaluate` returns, and `parameters` of the model.
+    """
+    figures = metrics.evaluate(labels, scores, recordings, list(classifier.class_names))
+    return {**figures, "parameters": classifier.model.count_params()}
+
+
+def measure(path, format, scores, expected, labels, recordings, classifier):
+    """Everything about one exported file.
+
+    Args:
+      path: of the .tflite file, or of the SavedModel's folder (the one of a version).
+      format: its name.
+      scores: float32 [clips, classes], what it said of the test clips.
+      expected: float32 [clips, classes], what Keras said of them.
+      labels: int [clips].
+      recordings: str [clips].
+      classifier: the Classifier that was exported.
+
+    Returns:
+      A dict for report.json. Shares from 0 to 1: `accuracy`, `accuracy_interval` (bootstrap over
+      recordings), `top1_agreement` (clips with Keras' label), `max_score_difference`,
+      `mean_score_difference`, `calibration` {ece, brier, log_loss}; `accuracy_change` in percentage
+      points, negative for the worse; `bytes`; milliseconds for one window in `latency_ms` {one_thread,
+      all_threads}, each {median, p95, frontend, backbone}; `arena_bytes`, `operations`, `multiply_adds`
+      {frontend, backbone} (see `profile`); `parameters`. None where a SavedModel has no such figure.
+    """
+    scores, expected = np.asarray(scores), np.asarray(expected)
+    names = list(classifier.class_names)
+    own = metrics.evaluate(labels, scores, recordings, names)
+    difference = np.abs(scores.astype(np.float64) - expected)
+    right = [int(np.sum(values.argmax(axis=1) == labels)) for values in (scores, expected)]
+    return {
+        "format": format,
+        "path": str(path),
+        "bytes": _bytes(Path(path)),
+        "accuracy": own["accuracy"],
+        "accuracy_interval": own["accuracy_interval"],
+        "accuracy_change": 100 * (right[0] - right[1]) / len(labels),
+        "top1_agreement": float(np.mean(scores.argmax(axis=1) == expected.argmax(axis=1))),
+        "max_score_difference": float(difference.max()),
+        "mean_score_difference": float(difference.mean()),
+        "calibration": {name: own["calibration"][name] for name in ("ece", "brier", "log_loss")},
+        **_costs(Path(path), classifier),
+        "parameters": classifier.model.count_params(),
+    }
+
+
+def too_much_lost(files, max_accuracy_drop):
+    """Formats of the files whose accuracy fell by more than that many percentage points.
+
+    Args:
+      files: what `measure` returned, for each.
+      max_accuracy_drop: percentage points.
+    """
+    return [file["format"] for file in files if -file["accuracy_change"] > max_accuracy_drop + 1e-9]  # float's rounding
+
+
+def _costs(path, classifier):
+    threads = {"one_thread": 1, "all_threads": profile.all_cores()}
+    if path.is_dir():
+        samples, missing = classifier.audio.clip_samples, {"frontend": None, "backbone": None}
+        latency = {k: saved_model_latency.measure(path, samples, n) | missing for k, n in threads.items()}
+        return {"latency_ms": latency, "arena_bytes": None, "operations": None, "multiply_adds": None}
+    content = path.read_bytes()
+    part, products = profile.front_end(content), profile.multiply_adds(content)
+    before = profile.multiply_adds(part) if part else 0
+    return {
+        "latency_ms": {k: profile.latency(content, n) for k, n in threads.items()},
+        "arena_bytes": profile.arena_bytes(content),
+        "operations": profile.operations(content),
+        "multiply_adds": {"frontend": before, "backbone": None if products is None else products - before},
+    }
+
+
+def _bytes(path):
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )

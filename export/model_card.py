@@ -1,0 +1,163 @@
+"""MODEL_CARD.md of an export: what the model is for, from what data, how well it hears, and where it does not."""
+
+import dataclasses
+from pathlib import Path
+
+from export import report as reports
+from urbansound.files import write_text
+from urbansound.report.table import COLUMNS, cell, headline, percent, totals
+
+WEAKEST = 3
+# Title, authors, licence of the sounds, what must be said beside it.
+DATASETS = {
+    "urbansound8k": (
+        "UrbanSound8K",
+        "Salamon, Jacoby and Bello 2014",
+        "CC BY-NC 3.0",
+        "not for commercial use; credits in the data set's FREESOUNDCREDITS.txt",
+    ),
+    "esc50": (
+        "ESC-50",
+        "Piczak 2015",
+        "CC BY-NC 3.0",
+        "not for commercial use; credits of every clip in the data set's LICENSE",
+    ),
+    "esc10": ("ESC-10", "Piczak 2015", "CC BY 3.0", "credits of every clip in the data set's LICENSE"),
+    "synthetic": ("synthetic clips", "computed by this program", "CC0 1.0", "they hold no recording of anything"),
+    "folder": ("your own folder of clips", "you", "yours", "this program knows no licence of them: state it here"),
+    "csv": ("your own table of clips", "you", "yours", "this program knows no licence of them: state it here"),
+}
+
+
+def licence(dataset):
+    """The licence of a data set's sounds, in a few words.
+
+    Args:
+      dataset: a value of DataConfig.dataset.
+    """
+    _, _, name, note = DATASETS[dataset]
+    return f"{name} ({note})"
+
+
+def write(folder, run, classifier, report):
+    """Write MODEL_CARD.md; every fact in it comes from the run and its report.
+
+    Args:
+      folder: the export.
+      run: the Run that was exported.
+      classifier: its Classifier.
+      report: what `report.write` returned.
+    """
+    sections = {
+        f"{report['run']}: model card": _what(classifier, report),
+        "Intended use": _use(classifier),
+        "Data": _data(run),
+        "Results": _results(report),
+        "Limits": _limits(report),
+        "Input": _input(classifier),
+        "Files": [*reports.files_table(report), "", "How each figure was measured, and what else was: report.md."],
+    }
+    lines = []
+    for level, (title, body) in enumerate(sections.items()):
+        lines += [f"{'##' if level else '#'} {title}", "", *body, ""]
+    write_text(Path(folder) / "MODEL_CARD.md", "\n".join(lines))
+
+
+def _what(classifier, report):
+    names = classifier.class_names
+    lines = [
+        f"A {report['model']} of {report['keras']['parameters']:,} parameters that says which of {len(names)} sounds "
+        f"is heard in {classifier.audio.clip_seconds:g} seconds of audio: {', '.join(names)}. The SavedModel scores "
+        f"longer audio in such windows, {classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and "
+        "averages their scores; the .tflite files hear one window.",
+    ]
+    if report["dataset"] == "synthetic":
+        lines += ["", f"**{reports.SYNTHETIC}**"]
+    return lines
+
+
+def _use(classifier):
+    return [
+        f"- To sort recordings like those it was trained on into its {len(classifier.class_names)} classes, one per "
+        "window.",
+        "- It knows no other sound and has no class for none: whatever it hears, silence too, its scores add up to 1. "
+        "Decide from which score on to believe it on recordings of your own.",
+        "- Not for safety, policing or judging people: no figure here supports it, and a score proves no event.",
+        "- Recordings from public places may hold speech; keep scores rather than sound.",
+    ]
+
+
+def _data(run):
+    data, clips = run.config.data, run.clips
+    title, authors, name, note = DATASETS[data.dataset]
+    lines = [f"{title} ({authors}). Licence of the sounds: {name}; {note}.", ""]
+    rows = []
+    for split in ("train", "validation", "test", "left out"):
+        part = clips[clips.split == split]
+        if len(part):
+            folds = ", ".join(map(str, sorted(part.fold.unique())))
+            rows.append([split, folds, f"{len(part)}", f"{part.recording.nunique()}"])
+    lines += reports.table(["part", "folds", "clips", "recordings"], rows)
+    lines += [
+        "",
+        "No recording is in two of train, validation and test. The test fold chose nothing: it was scored last.",
+    ]
+    if len(run.skipped):
+        lines += ["", f"{len(run.skipped)} clips could not be decoded and were left out."]
+    return lines
+
+
+def _results(report):
+    keras = report["keras"]
+    lines = [
+        f"Of the Keras model on test fold {report['test_fold']}, {keras['n_clips']} clips; the files are below.",
+        "",
+    ]
+    lines += [f"- {name}: {value}" for name, value in totals(keras).items()]
+    rows = [
+        [f"`{label}`", *(cell(column, values[column]) for column in COLUMNS)]
+        for label, values in keras["per_class"].items()
+    ]
+    return [*lines, "", *reports.table(["class, in %", *COLUMNS.values()], rows, align=":")]
+
+
+def _limits(report):
+    keras = report["keras"]
+    known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] is not None]
+    weakest = [f"{label} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
+    lines = [
+        f"- Accuracy is {headline(keras)}; the interval says how far it may be off on other recordings.",
+        f"- Weakest classes by F1: {', '.join(weakest)}.",
+    ]
+    mixups = [
+        (count, true, predicted)
+        for true, row in enumerate(keras["confusion"])
+        for predicted, count in enumerate(row)
+        if true != predicted and count
+    ]
+    names = list(keras["per_class"])
+    if mixups:
+        count, true, predicted = max(mixups, key=lambda mixup: mixup[0])
+        lines.append(f"- Most frequent mistake: {names[true]} taken for {names[predicted]}, {count} clips.")
+    lines.append(
+        f"- A score is off by {percent(keras['calibration']['ece'])} on average as a probability "
+        "(expected calibration error)."
+    )
+    lines.append("- Tested on one fold of one data set; other microphones, places and countries were not tested.")
+    return lines
+
+
+def _input(classifier):
+    audio = classifier.audio
+    lines = [
+        f"Mono float32 samples in [-1, 1] at {audio.sample_rate:,} Hz, windows of {audio.clip_samples:,}; shorter "
+        f"audio is {'repeated' if classifier.short_clips == 'repeat' else 'padded with zeros'} to that, by the "
+        "SavedModel itself, for a .tflite file by who calls it. The front-end, part of every file but "
+        f"int8_spectrogram, makes log-mels of {audio.frames} frames by {audio.n_mels} bands:",
+        "",
+    ]
+    settings = dataclasses.asdict(audio) | {"f_max": audio.f_max_hz}
+    rows = [
+        [f"`{field.name}`", f"{settings[field.name]}", field.metadata["help"]] for field in dataclasses.fields(audio)
+    ]
+    return lines + reports.table(["setting", "value", "meaning"], rows)

@@ -1,0 +1,96 @@
+"""The model card says what the run and the report say, and nothing of its own."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from export import model_card
+from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.report import metrics
+from urbansound.run import Run
+from urbansound.scoring import Classifier
+
+NAMES = ("drill", "siren", "dog")
+TIME = {"median": 2.5, "p95": 3.5, "frontend": 2.0, "backbone": 0.5}
+FILE = {
+    "format": "int8", "path": "m_int8.tflite", "bytes": 512000, "kept": True, "accuracy": 0.5,
+    "accuracy_interval": [0.25, 0.75], "accuracy_change": -0.26, "top1_agreement": 0.99,
+    "max_score_difference": 0.04, "mean_score_difference": 0.003, "calibration": {"ece": 0.0876},
+    "latency_ms": {"one_thread": TIME, "all_threads": TIME}, "arena_bytes": 2127808,
+}  # fmt: skip
+
+
+def make(tmp_path, dataset="urbansound8k"):
+    """(text of the card, report) of a run whose third class is never heard."""
+    clips = pd.DataFrame(
+        {"path": "x.wav", "label": NAMES * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
+         "recording": [f"r{i // 2}" for i in range(12)], "split": ["train"] * 5 + ["validation"] + ["test"] * 6}
+    )  # fmt: skip
+    where = {"synthetic": {}, "csv": {"csv": "table.csv"}}.get(dataset, {"data_dir": "data"})
+    data = DataConfig(dataset=dataset, test_fold=3, **where)
+    skipped = pd.DataFrame({"path": ["y.wav"], "fault": ["not audio"]})
+    run = Run.create(tmp_path / "card", dataclasses.replace(Config(), data=data), NAMES, clips, skipped)
+    labels, answers = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 0, 0, 1, 0])
+    scores = 0.7 * np.eye(3)[answers] + 0.1
+    keras = metrics.evaluate(labels, scores, list("aabbcc"), NAMES) | {"parameters": 12345}
+    report = {"run": "card", "model": "cnn", "dataset": dataset, "test_fold": 3, "keras": keras, "files": [FILE],
+              "machine": {"cores": 2}}  # fmt: skip
+    classifier = Classifier(None, AudioConfig(), 44100, "repeat", NAMES)
+    model_card.write(tmp_path, run, classifier, report)
+    return (tmp_path / "MODEL_CARD.md").read_text(), report
+
+
+def rows(text):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return {cells[0]: cells[1:] for cells in ([c.strip() for c in line.strip("|").split("|")] for line in lines)}
+
+
+def test_parts_of_the_data_are_counted(tmp_path):
+    table = rows(make(tmp_path)[0])
+    assert table["train"] == ["1, 2", "5", "3"]
+    assert table["validation"] == ["2", "1", "1"]
+    assert table["test"] == ["3", "6", "3"]
+
+
+def test_results_are_the_reports(tmp_path):
+    text, report = make(tmp_path)
+    low, high = (f"{100 * bound:.1f}" for bound in report["keras"]["accuracy_interval"])
+    assert f"66.7 % (95 % interval {low} to {high}, over 3 recordings)" in text
+    table = rows(text)
+    assert table["`drill`"][:3] == ["50.0", "100.0", "66.7"]
+    assert table["`siren`"][:3] == ["100.0", "100.0", "100.0"]
+    assert table["int8"][:4] == ["`m_int8.tflite`", "512", "50.0 % (25.0 to 75.0)", "-0.26"]
+    assert "12,345 parameters" in text
+
+
+def test_limits_come_from_the_metrics(tmp_path):
+    text, report = make(tmp_path)
+    assert "Weakest classes by F1: dog (0.0 %), drill (66.7 %), siren (100.0 %)" in text
+    assert "dog taken for drill, 2 clips" in text
+    assert f"off by {100 * report['keras']['calibration']['ece']:.1f} %" in text
+    assert "1 clips could not be decoded" in text
+
+
+def test_front_end_settings_are_all_there(tmp_path):
+    table = rows(make(tmp_path)[0])
+    for field in dataclasses.fields(AudioConfig):
+        value = 11025.0 if field.name == "f_max" else getattr(AudioConfig(), field.name)
+        assert table[f"`{field.name}`"][0] == str(value)
+
+
+def test_every_data_set_has_a_licence(tmp_path):
+    choices = {field.name: field.metadata["choices"] for field in dataclasses.fields(DataConfig)}["dataset"]
+    assert set(model_card.DATASETS) == set(choices)
+    assert "CC BY-NC" in model_card.licence("urbansound8k")
+    assert "CC BY-NC" in model_card.licence("esc50")
+    assert "CC BY 3.0" in model_card.licence("esc10")
+
+
+@pytest.mark.parametrize("dataset", ["folder", "synthetic", "csv"])
+def test_what_is_not_public_is_not_called_so(tmp_path, dataset):
+    text, _ = make(tmp_path, dataset)
+    assert "UrbanSound8K" not in text
+    assert model_card.licence(dataset).split(" (")[0] in text
+    assert ("The clips are synthetic" in text) == (dataset == "synthetic")
