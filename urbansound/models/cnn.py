@@ -5,7 +5,7 @@ from keras import layers
 
 # channels at width 1, kernel, stride, max pooling behind it
 ROWS = (
-    (24, 5, 2, 1),
+    (16, 5, 2, 1),
     (48, 3, 1, 2),
     (96, 3, 1, 2),
     (192, 3, 1, 1),
