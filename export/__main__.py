@@ -3,7 +3,7 @@
 python -m export --run_dir=runs/… --out=exports/…
 """
 
-from absl import flags
+from absl import flags, logging
 
 from urbansound import command
 from urbansound.errors import InputError
@@ -38,6 +38,7 @@ def main(argv):
     from urbansound.run import Run
     from urbansound.scoring import Classifier
 
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file that it saves
     run = Run.open(RUN_DIR.value)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     formats = [name for name in FORMATS if name in WANTED.value]

@@ -22,10 +22,10 @@ TINY = (
 
 
 def command(name, *arguments, cwd=ROOT):
-    """Run python -m urbansound.NAME; the finished process with its text."""
+    """Run python -m urbansound.NAME, or python -m export; the finished process with its text."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", f"urbansound.{name}", *map(str, arguments)],
+        [sys.executable, "-m", name if name == "export" else f"urbansound.{name}", *map(str, arguments)],
         cwd=cwd,
         env=environment,
         capture_output=True,
