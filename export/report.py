@@ -103,7 +103,7 @@ def text(report):
     return "\n".join(lines) + "\n"
 
 
-@plots._styled
+@plots.styled
 def picture(report):
     """Accuracy with its interval, size and latency, a row per file, as a matplotlib Figure."""
     files, keras = report["files"], report["keras"]

@@ -89,13 +89,17 @@ def test_metadata_changes_no_score(files, plain):
         np.testing.assert_array_equal(*scores)
 
 
-def heard(content, folder, waveform, rate):
-    """{label: score} by MediaPipe."""
+def heard(content, folder, waveforms, rate):
+    """Scores float32 [clips, classes] by MediaPipe, in the order of NAMES."""
     path = folder / "model.tflite"
     path.write_bytes(content)
+    rows = []
     with AudioClassifier.create_from_model_path(str(path)) as mediapipe:
-        (result,) = mediapipe.classify(AudioData.create_from_array(waveform, rate))
-    return {category.category_name: category.score for category in result.classifications[0].categories}
+        for waveform in waveforms:
+            (result,) = mediapipe.classify(AudioData.create_from_array(waveform, rate))
+            scores = {category.category_name: category.score for category in result.classifications[0].categories}
+            rows.append([scores[name] for name in NAMES])
+    return np.array(rows, np.float32)
 
 
 # float32 within the order of sums; the others as in test_tflite.
@@ -103,9 +107,14 @@ def heard(content, folder, waveform, rate):
 def test_mediapipe_opens_the_file_and_hears_what_keras_hears(
     files, classifier, tmp_path, shared_data, format, tolerance
 ):
-    path = sorted((shared_data / "originals").rglob("*.wav"))[0]
-    waveform = fit_length(decode_file(path, AUDIO.sample_rate), AUDIO.clip_samples, "repeat").numpy()
-    scores = classifier.score_windows(waveform[np.newaxis]).numpy()[0]
-    result = heard(files[format], tmp_path, waveform, AUDIO.sample_rate)
-    assert max(result, key=result.get) == NAMES[scores.argmax()]
-    np.testing.assert_allclose([result[name] for name in NAMES], scores, atol=tolerance)
+    paths = sorted((shared_data / "originals").rglob("*.wav"))
+    waveforms = [
+        fit_length(decode_file(path, AUDIO.sample_rate), AUDIO.clip_samples, "repeat").numpy() for path in paths
+    ]
+    expected = classifier.score_windows(np.array(waveforms)).numpy()
+    scores = heard(files[format], tmp_path, waveforms, AUDIO.sample_rate)
+    np.testing.assert_allclose(scores, expected, atol=tolerance)
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    clear = first - second > tolerance  # an untrained network hardly tells some of them apart
+    assert clear.sum() >= 5
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1))[clear].all()

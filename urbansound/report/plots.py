@@ -38,7 +38,7 @@ _STYLE = {
     "figure.facecolor": "white",
     "text.color": INK,
 }
-_styled = matplotlib.rc_context(_STYLE)
+styled = matplotlib.rc_context(_STYLE)
 
 
 def save(figure, path):
@@ -54,7 +54,7 @@ def pixels(figure):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-@_styled
+@styled
 def learning_curves(history):
     """Loss, accuracy and learning rate by epoch, the epoch of the lowest validation loss marked.
 
@@ -91,7 +91,7 @@ def learning_curves(history):
     return figure
 
 
-@_styled
+@styled
 def confusion_matrix(confusion, class_names):
     """Counts of clips by true and predicted class; the shade is the share of the true class.
 
@@ -127,7 +127,7 @@ def confusion_matrix(confusion, class_names):
     return figure
 
 
-@_styled
+@styled
 def calibration(values):
     """Reliability diagram: accuracy by confidence, and how many clips have that confidence.
 
@@ -157,7 +157,7 @@ def calibration(values):
     return figure
 
 
-@_styled
+@styled
 def class_bars(per_class):
     """F1 of every class as a bar, best first, with its precision and recall.
 
@@ -186,7 +186,7 @@ def class_bars(per_class):
     return figure
 
 
-@_styled
+@styled
 def log_mel_grid(log_mels, predictions, frame_seconds, mel_hz, *, columns=4):
     """Log-mels of some clips, each with its label and what was predicted.
 
