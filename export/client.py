@@ -20,6 +20,7 @@ from export import serving_api
 from urbansound import command
 from urbansound.data.catalog import find_files
 from urbansound.errors import InputError
+from urbansound.report.table import in_form
 
 URL = flags.DEFINE_string("url", "http://localhost:8501", "the server: http://, https:// (REST) or grpc://, HOST:PORT")
 MODEL = flags.DEFINE_string("model", "urbansound", "name that the model is served under")
@@ -159,13 +160,7 @@ def _show(rows):
         return
     import pandas as pd
 
-    table = pd.DataFrame(rows)
-    if FORMAT.value == "table":
-        print(table.to_string(index=False, float_format="{:.3f}".format))
-    elif FORMAT.value == "csv":
-        print(table.to_csv(index=False), end="")
-    else:
-        print(table.to_json(orient="records", lines=True), end="")
+    print(in_form(pd.DataFrame(rows), FORMAT.value), end="")
 
 
 if __name__ == "__main__":

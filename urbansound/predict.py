@@ -26,6 +26,7 @@ def main(argv):
         raise InputError("say which run and which files: python -m urbansound.predict --run_dir=FOLDER PATH …")
     from urbansound import prediction
     from urbansound.data.catalog import find_files
+    from urbansound.report.table import in_form
     from urbansound.run import Run
     from urbansound.scoring import Classifier
 
@@ -33,12 +34,7 @@ def main(argv):
     files = find_files(argv[1:])
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     table, faults = prediction.predict(classifier, files)
-    if FORMAT.value == "table":
-        print(table.to_string(index=False, float_format="{:.3f}".format))
-    elif FORMAT.value == "csv":
-        print(table.to_csv(index=False), end="")
-    else:
-        print(table.to_json(orient="records", lines=True), end="")
+    print(in_form(table, FORMAT.value), end="")
     for row in faults.itertuples():
         print(f"{row.path}: {row.fault}", file=sys.stderr)
     return 2 if len(faults) else 0

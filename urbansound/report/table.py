@@ -22,6 +22,15 @@ def headline(group):
     return f"{percent(group['accuracy'])} (95 % interval {low} to {high}, over {recordings})"
 
 
+def in_form(table, form):
+    """A DataFrame as text: form "table" for people, "csv", or "jsonl", a JSON object per row."""
+    if form == "csv":
+        return table.to_csv(index=False)
+    if form == "jsonl":
+        return table.to_json(orient="records", lines=True)
+    return table.to_string(index=False, float_format="{:.3f}".format) + "\n"
+
+
 def metrics_table(metrics):
     """A line per class and the totals, at most 100 columns wide.
 
