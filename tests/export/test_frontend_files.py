@@ -113,7 +113,7 @@ def test_the_vectors_are_what_the_file_answers(written):
         scores = (vectors["output"].astype(float) - settings["output_zero_point"]) * settings["output_scale"]
         # The vectors come from the reference kernels; the delegate's round elsewhere, and this head is steep.
         expected = tflite.score_windows(content, classifier.audio)(vectors["waveform"])
-        np.testing.assert_allclose(scores, expected, atol=8.1 / 256)
+        np.testing.assert_allclose(scores, expected, atol=16.1 / 256)
         for name, values in vectors.items():
             raw = np.fromfile(folder / f"reference_{name}_{values.dtype.name}.bin", values.dtype.newbyteorder("<"))
             np.testing.assert_array_equal(raw, values.ravel())

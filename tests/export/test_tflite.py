@@ -107,7 +107,7 @@ def test_float16_halves_the_weights_and_leaves_the_front_end(files):
 def test_scores_are_those_of_keras(classifier, files, format, largest, mean):
     windows = sounds(AUDIO, 60, seed=3)[1:]  # the first one is of another kind, half silent
     expected = classifier.score_windows(windows).numpy()
-    assert np.all(np.ptp(expected, axis=0) > 0.5)  # or the comparison below says nothing
+    assert np.all(np.ptp(expected, axis=0) > 0.4)  # or the comparison below says nothing
     scores = tflite.score_windows(files[format], AUDIO)(windows)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected, atol=largest)
