@@ -12,7 +12,7 @@ COMMANDS = {"train", "evaluate", "crossval", "predict", "download", "search"}
 # Highest first; a module imports from its own layer or a lower one.
 LAYERS = [
     COMMANDS,
-    {"trainer", "evaluation", "prediction", "callbacks"},
+    {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation"},
     {"scoring"},
     {"data", "models", "run", "report"},
     {"audio"},

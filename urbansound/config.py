@@ -156,6 +156,12 @@ class DataConfig(_Checked):
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
     folds: tuple[int, ...] = setting((), "use these folds alone, e.g. 1,2,3; empty: all")
+    split: str = setting(
+        "folds",
+        "folds: by --test_fold, recordings kept apart; random: a tenth of each class's clips is tested on, slices of "
+        "one recording on both sides: it flatters, and serves to show by how much",
+        choices=("folds", "random"),
+    )
     test_fold: int = setting(1, "fold that is tested on, once, after training", minimum=1)
     val_fold: int | None = setting(
         None,
@@ -187,6 +193,9 @@ class DataConfig(_Checked):
                 "val_fold must differ from test_fold: nothing may be chosen by the test fold. "
                 f"Received: {self.val_fold}"
             )
+
+        if self.split == "random" and self.validates:
+            raise InputError("--split=random validates on nothing: pass --val_fold=none --val_fraction=0")
 
     @property
     def validates(self):

@@ -13,6 +13,7 @@ from urbansound.data.prepare import cache_entries
 from urbansound.files import write_csv, write_json
 from urbansound.progress import bar
 from urbansound.report import metrics, page, plots
+from urbansound.report.crossval import LEAKS
 from urbansound.report.predictions import predictions_table, worst_mistakes
 from urbansound.scoring import Classifier, score_clips
 
@@ -94,6 +95,7 @@ def _write_report(run, values, predictions, entries, parameters):
         pictures=pictures,
         mistakes=shown,
         settings=dataclasses.asdict(config),
+        warnings=[f"A {LEAKS}."] if config.data.split == "random" else [],
         skipped=run.skipped,
         synthetic=config.data.dataset == "synthetic",
     )
@@ -112,7 +114,7 @@ def _facts(clips, config, history, parameters):
         epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
     return {
         "Data set": config.data.dataset,
-        "Test fold": config.data.test_fold,
+        "Test": f"fold {config.data.test_fold}" if config.data.split == "folds" else "random split",
         "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
         "Model": f"{config.model.model}, {parameters:,} parameters",

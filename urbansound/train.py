@@ -45,6 +45,8 @@ def _new(settings):
     run = Run.create(path, settings, class_names, clips, skipped)
     if settings.data.dataset == "synthetic":
         print("data: SYNTHETIC sounds that this program made itself; results say nothing about real sounds")
+    if settings.data.split == "random":
+        print("split: RANDOM; slices of one recording are trained and tested on, so the result flatters")
     print(prepare.counts(clips).to_string())
     if len(skipped):
         print(f"{len(skipped)} clips could not be decoded and are left out: {run.file('skipped.csv')}")

@@ -156,3 +156,20 @@ def test_a_class_of_five_recordings_is_in_all_five_folds():
     clips = pd.DataFrame({"label": ["a"] * 5 + ["b"] * 50, "recording": [str(n) for n in range(55)]})
     assert pd.crosstab(splits.assign_folds(clips), clips.label).a.tolist() == [1] * 5
     assert splits.assign_folds(clips[:3]).max() == 3
+
+
+def test_random_split_tests_a_tenth_of_each_class_whatever_the_recordings(official):
+    catalog = official("urbansound8k")
+    config = DataConfig(split="random", val_fold=None, val_fraction=0)
+    clips = splits.split(catalog, config, seed=3)
+    assert set(clips.split) == {"train", "test"}
+    shares = part(clips, "test").label.value_counts() / clips.label.value_counts()
+    assert shares.between(0.095, 0.105).all()
+    assert part(clips, "test").recording.isin(part(clips, "train").recording).mean() > 0.9
+    pd.testing.assert_frame_equal(clips, splits.split(catalog, config, seed=3))
+    assert not clips.equals(splits.split(catalog, config, seed=4))
+
+
+def test_random_split_validates_on_nothing():
+    with pytest.raises(InputError, match="validates on nothing"):
+        DataConfig(split="random")

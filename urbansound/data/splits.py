@@ -1,4 +1,4 @@
-"""Folds, and the split into training, validation and test clips: whole recordings, never parts of one."""
+"""Folds, and the split into training, validation and test clips: whole recordings, but for the random split."""
 
 import hashlib
 
@@ -9,6 +9,7 @@ from urbansound.errors import InputError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 LEFT_OUT = "left out"
+RANDOM_TEST_SHARE = 0.1
 
 
 def split(catalog, config, seed):
@@ -22,10 +23,12 @@ def split(catalog, config, seed):
     classes). Test keeps such a recording before validation, validation before training; its clips
     elsewhere are left out, so that no recording is on two sides.
 
+    With split="random" all of this is set aside: a tenth of each class's clips is the test.
+
     Args:
       catalog: a Catalog.
       config: a DataConfig.
-      seed: of the choice of validation recordings.
+      seed: of the choice of validation recordings, or of the random split.
 
     Returns:
       The catalog's clips and a column split: "train", "validation", "test" or "left out".
@@ -34,6 +37,8 @@ def split(catalog, config, seed):
       InputError: test_fold or val_fold does not exist; a class without a training clip; no
         validation clip.
     """
+    if config.split == "random":
+        return _split_at_random(catalog, config, seed)
     check_folds(catalog.clips, config)
     clips = catalog.clips.assign(split=TRAIN)
     in_test = clips.fold == config.test_fold
@@ -48,6 +53,18 @@ def split(catalog, config, seed):
     clips.loc[in_validation, "split"] = VALIDATION
     clips.loc[clips.recording.isin(clips.recording[in_test]), "split"] = LEFT_OUT
     clips.loc[in_test, "split"] = TEST
+    _check_split(clips, catalog.class_names, config)
+    return clips
+
+
+def _split_at_random(catalog, config, seed):
+    """A tenth of each class's clips, and at least one, for testing, without regard to recordings."""
+    clips = catalog.clips.assign(split=TRAIN)
+    generator = np.random.default_rng(seed)
+    for name in catalog.class_names:
+        of_class = np.flatnonzero(clips.label == name)
+        tested = max(round(RANDOM_TEST_SHARE * len(of_class)), 1)
+        clips.loc[clips.index[generator.permutation(of_class)[:tested]], "split"] = TEST
     _check_split(clips, catalog.class_names, config)
     return clips
 

@@ -60,12 +60,24 @@ class Picture:
     alt: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table with a section of its own: rows of text, the last `numbers` columns right-aligned."""
+
+    heading: str
+    caption: str
+    head: list[str]
+    rows: list[tuple[str, ...]]
+    numbers: int = 0
+
+
 def write(
     path,
     *,
     title,
     metrics,
     facts,
+    tables=(),
     pictures=(),
     mistakes=None,
     settings=None,
@@ -80,6 +92,7 @@ def write(
       title: what was tested, a few words.
       metrics: what `metrics.evaluate` returns.
       facts: {name: value} shown under the headline: data set, test fold, model.
+      tables: Tables, before the figures.
       pictures: Pictures, copied into the page.
       mistakes: DataFrame of clips worth a look with path, label, predicted, score, correct and, as far
         as there are classes, second and second_score (`predictions.worst_mistakes`).
@@ -91,6 +104,7 @@ def write(
     skipped = [] if skipped is None else list(zip(skipped["path"], skipped["fault"], strict=True))
     body = [
         _opening(title, metrics, facts, [SYNTHETIC, *warnings] if synthetic else warnings, len(skipped)),
+        *(_section(t.heading, _table(t.caption, t.head, t.rows, t.numbers)) for t in tables),
         _section("Figures", _table("The whole test", ["figure", "value"], totals(metrics).items())),
         _section("Classes", _class_table(metrics["per_class"]), _mixup_table(metrics)),
         _section("Pictures", *map(_figure, pictures)) if pictures else "",

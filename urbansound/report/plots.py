@@ -187,6 +187,38 @@ def class_bars(per_class):
 
 
 @styled
+def folds(results):
+    """Accuracy of every fold with its interval, their mean, and a random split where there was one.
+
+    Args:
+      results: what `crossval.pool` returns.
+    """
+    rows = [(f"fold {row['fold']}", row, BLUE) for row in results["folds"]]
+    if "random" in results:
+        rows.append(("random split, leaks", results["random"], RED))
+    figure = _figure(7, 1.2 + 0.3 * len(rows))
+    axes = figure.subplots()
+    for place, (_, row, colour) in enumerate(rows):
+        low, high = row["accuracy_interval"]
+        axes.plot([low, high], [place, place], color=colour, lw=2)
+        axes.plot(row["accuracy"], place, "o", color=colour, ms=7)
+        axes.annotate(
+            percent(row["accuracy"]), (row["accuracy"], place), (0, 5), textcoords="offset points", ha="center"
+        )
+    mean = results["mean_accuracy"]
+    axes.axvline(mean, color=INK, lw=1, ls="--", label=f"mean of folds: {percent(mean)}")
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.8)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_title("Accuracy and its 95 % interval")
+    figure.legend(loc="outside lower right")
+    return figure
+
+
+@styled
 def log_mel_grid(log_mels, predictions, frame_seconds, mel_hz, *, columns=4):
     """Log-mels of some clips, each with its label and what was predicted.
 

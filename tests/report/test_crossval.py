@@ -1,0 +1,86 @@
+"""Pooling: means and deviations against numpy, leaks by hand, the page and the table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from urbansound.report import crossval
+from urbansound.report.predictions import predictions_table
+
+NAMES = ["bark", "horn", "siren", "shot"]
+
+
+def outcome(fold, clips, right, trained=(), seed=0):
+    """A run on `clips` clips, two of a recording, of which the first `right` are heard rightly."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(clips) % 4
+    scores = generator.uniform(0, 0.1, (clips, 4)).astype(np.float32)
+    heard = np.where(np.arange(clips) < right, labels, (labels + 1) % 4)
+    scores[np.arange(clips), heard] += 1
+    scores /= scores.sum(axis=1, keepdims=True)
+    table = pd.DataFrame(
+        {
+            "path": [f"{fold}/{i}.wav" for i in range(clips)],
+            "label": np.array(NAMES)[labels],
+            "fold": fold,
+            "recording": [f"{fold}-{i // 2}" for i in range(clips)],
+            "salience": pd.array([1, 2] * (clips // 2), dtype="Int64"),
+        }
+    )
+    return crossval.Outcome(fold, NAMES, predictions_table(table, scores, NAMES), set(trained), 1.5)
+
+
+@pytest.fixture
+def outcomes():
+    return {
+        "fold_1": outcome(1, 20, 15),
+        "fold_2": outcome(2, 40, 36, seed=1),
+        "fold_3": outcome(3, 8, 2, seed=2),
+        "random": outcome(1, 12, 12, trained={"1-0", "1-5", "9-9"}),
+    }
+
+
+def test_mean_and_deviation_are_over_folds_and_the_rest_over_pooled_clips(outcomes):
+    results, predictions = crossval.pool(outcomes, "random")
+    accuracies = [15 / 20, 36 / 40, 2 / 8]
+    assert [row["accuracy"] for row in results["folds"]] == pytest.approx(accuracies)
+    assert results["mean_accuracy"] == pytest.approx(np.mean(accuracies))
+    assert results["std_accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert len(predictions) == results["n_clips"] == 68
+    assert results["accuracy"] == pytest.approx(accuracy_score(predictions.label, predictions.predicted))
+    assert results["macro_f1"] == pytest.approx(f1_score(predictions.label, predictions.predicted, average="macro"))
+    expected = confusion_matrix(predictions.label, predictions.predicted, labels=NAMES)
+    np.testing.assert_array_equal(results["confusion"], expected)
+    of_group = predictions[predictions.salience == 2]
+    assert results["background"]["accuracy"] == pytest.approx((of_group.label == of_group.predicted).mean())
+
+
+def test_the_random_run_stays_out_of_the_official_figures_and_says_what_leaks(outcomes):
+    results, _ = crossval.pool(outcomes, "random")
+    without, _ = crossval.pool({name: run for name, run in outcomes.items() if name != "random"}, "fixed_epochs")
+    assert results["accuracy_interval"] == without["accuracy_interval"]
+    assert results["random"]["accuracy"] == 1
+    assert (results["random"]["leaked_recordings"], results["random"]["leaked_clips"]) == (2, 4)
+    assert "random" not in without
+
+
+def test_one_fold_has_no_deviation(outcomes):
+    results, _ = crossval.pool({"fold_1": outcomes["fold_1"]}, "default")
+    assert results["std_accuracy"] is None
+    assert "(one fold)" in crossval.crossval_table(results)
+
+
+def test_table_and_page_show_folds_and_leak(outcomes, tmp_path):
+    results, predictions = crossval.pool(outcomes, "random")
+    table = crossval.crossval_table(results)
+    assert "63.3 % (standard deviation 34.0 over 3 folds)" in table
+    leak = "4 of 12 test clips come from 2 recordings that were trained on"
+    assert leak in table
+    settings = {"data": {"dataset": "folder"}, "model": {"model": "cnn"}}
+    crossval.write(tmp_path, results, predictions, settings)
+    page = (tmp_path / "report.html").read_text()
+    assert leak in page
+    assert "Each fold tested once" in page
+    for name in ("folds", "confusion_matrix", "class_bars", "calibration"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 5000

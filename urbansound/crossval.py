@@ -1,0 +1,62 @@
+"""Cross-validate: every fold tested once, by models that never met it.
+
+python -m urbansound.crossval --flagfile=configs/urbansound8k.flags --run_dir=runs/us8k
+"""
+
+import time
+
+from absl import flags
+
+from urbansound import command
+from urbansound import flags as setting_flags
+from urbansound.errors import InputError
+
+setting_flags.define()
+flags.adopt_module_key_flags(setting_flags)
+RUN_DIR = flags.DEFINE_string(
+    "run_dir",
+    None,
+    "directory of the runs, one per fold; the same command on it goes on where it stopped; "
+    "default: runs/crossval-DATASET-MODEL-TIME",
+)
+PROTOCOL = flags.DEFINE_enum(
+    "protocol",
+    "default",
+    ["default", "fixed_epochs", "random"],
+    "default: the fold after the test fold validates; fixed_epochs: all other folds train and none validates, as many "
+    "papers do; random: fixed_epochs, and beside it a random split of the clips, which leaks, to show by how much",
+)
+TEST_FOLDS = flags.DEFINE_list("test_folds", None, "test these folds alone, e.g. 1,2; default: every fold in turn")
+JOBS = flags.DEFINE_integer("jobs", 1, "folds trained at once", lower_bound=1)
+
+
+def main(argv):
+    """Train what is missing, then pool the results."""
+    del argv
+    settings = setting_flags.config_from(flags.FLAGS)
+    from urbansound import crossvalidation
+    from urbansound.report.crossval import crossval_table
+
+    path = RUN_DIR.value or (
+        f"runs/crossval-{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    )
+    try:
+        results = crossvalidation.cross_validate(path, settings, PROTOCOL.value, _test_folds(), JOBS.value)
+    except KeyboardInterrupt:
+        print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={path}")
+        raise
+    print(crossval_table(results))
+    print(f"\nreport: {path}/report.html")
+
+
+def _test_folds():
+    try:
+        return None if TEST_FOLDS.value is None else [int(fold) for fold in TEST_FOLDS.value]
+    except ValueError:
+        raise InputError(
+            f"test_folds must be whole numbers with commas between. Received: {TEST_FOLDS.value}"
+        ) from None
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,189 @@
+"""Cross-validation's results: pooled figures, the table for a terminal, the page."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from urbansound.report import metrics, page, plots
+from urbansound.report.table import headline, metrics_table, percent
+
+LEAKS = "random split: slices of one recording lie in training and in test; no measure of how unheard sounds fare"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A finished run, as far as pooling needs it."""
+
+    fold: int
+    class_names: list[str]
+    predictions: pd.DataFrame  # `predictions.predictions_table`
+    trained: set[str]  # recordings with a training clip
+    minutes: float  # of training
+
+
+def pool(outcomes, protocol):
+    """The figures of all runs together.
+
+    Args:
+      outcomes: {run's name: Outcome}; the run named "random" stays out of all but its own figures.
+      protocol: its name.
+
+    Returns:
+      (results, predictions). results: what `metrics.evaluate` says of the pooled test clips, and
+      `protocol`, `mean_accuracy`, `std_accuracy` (over folds, of the sample; None for one fold),
+      `folds` [{`run`, `fold`, `accuracy`, `accuracy_interval`, `n_clips`, `n_recordings`, `macro_f1`,
+      `minutes`}], and of the random run `random` {the same, `leaked_recordings`, `leaked_clips`}.
+      predictions: DataFrame of the pooled test clips.
+    """
+    rows = {name: _row(name, outcome) for name, outcome in outcomes.items()}
+    random = rows.pop("random", None)
+    folds = list(rows.values())
+    predictions = pd.concat([outcomes[name].predictions for name in rows], ignore_index=True)
+    accuracies = [row["accuracy"] for row in folds]
+    results = {
+        "protocol": protocol,
+        "mean_accuracy": float(np.mean(accuracies)),
+        "std_accuracy": float(np.std(accuracies, ddof=1)) if len(folds) > 1 else None,
+        "folds": folds,
+        **_measure(predictions, next(iter(outcomes.values())).class_names),
+    }
+    if random is not None:
+        results["random"] = {**random, **leak(outcomes["random"])}
+    return results, predictions
+
+
+def leak(outcome):
+    """Recordings with training and test clips, and how many test clips they have."""
+    recordings = outcome.predictions.recording
+    shared = recordings[recordings.isin(outcome.trained)]
+    return {"leaked_recordings": int(shared.nunique()), "leaked_clips": len(shared)}
+
+
+def crossval_table(results):
+    """The classes and totals of the pooled clips, then a line per fold, the mean, and the random split beside it."""
+    lines = [metrics_table(results), "", "fold  accuracy  macro F1  clips  minutes"]
+    lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
+    lines += ["", f"mean of folds  {spread(results)}", f"pooled         {headline(results)}"]
+    if "random" in results:
+        row = results["random"]
+        lines += [
+            "",
+            f"official folds {percent(results['mean_accuracy'])}",
+            f"random split   {percent(row['accuracy'])}: {leak_line(row)}",
+            LEAKS,
+        ]
+    return "\n".join(lines)
+
+
+def spread(results):
+    """'61.2 % (standard deviation 4.1 over 3 folds)'."""
+    if results["std_accuracy"] is None:
+        return f"{percent(results['mean_accuracy'])} (one fold)"
+    deviation = f"standard deviation {100 * results['std_accuracy']:.1f}"
+    return f"{percent(results['mean_accuracy'])} ({deviation} over {len(results['folds'])} folds)"
+
+
+def leak_line(row):
+    """How much of a random split's test is known from training."""
+    return (
+        f"{row['leaked_clips']} of {row['n_clips']} test clips come from {row['leaked_recordings']} recordings "
+        "that were trained on"
+    )
+
+
+def write(path, results, predictions, settings):
+    """Write the pictures and report.html.
+
+    Args:
+      path: the directory.
+      results: what `pool` returns.
+      predictions: the pooled predictions.
+      settings: {section: {name: value}} of the first run.
+    """
+    class_names = list(results["per_class"])
+    drawn = (
+        ("folds.png", "Folds", "Accuracy of every fold with its 95 % interval", plots.folds(results)),
+        (
+            "confusion_matrix.png",
+            "Confusion matrix",
+            "Test clips of all folds by true and predicted class",
+            plots.confusion_matrix(results["confusion"], class_names),
+        ),
+        (
+            "class_bars.png",
+            "Classes",
+            "F1, precision and recall of every class",
+            plots.class_bars(results["per_class"]),
+        ),
+        (
+            "calibration.png",
+            "Calibration",
+            "Share of right answers by the confidence that they were given with",
+            plots.calibration(results["calibration"]),
+        ),
+    )
+    for name, _, _, figure in drawn:
+        plots.save(figure, path / name)
+    dataset, model = settings["data"]["dataset"], settings["model"]["model"]
+    facts = {
+        "Mean of folds": spread(results),
+        "Protocol": results["protocol"],
+        "Model": model,
+        "Training": f"{sum(row['minutes'] for row in results['folds']):.1f} minutes",
+    }
+    warnings = []
+    if "random" in results:
+        row = results["random"]
+        facts["Random split"] = f"{percent(row['accuracy'])}, which leaks"
+        warnings.append(f"A {LEAKS}. Here {leak_line(row)}.")
+    page.write(
+        path / "report.html",
+        title=f"{dataset}: {model}, cross-validation",
+        metrics=results,
+        facts=facts,
+        tables=[_fold_table(results)],
+        pictures=[page.Picture(path / name, title, alt) for name, title, alt, _ in drawn],
+        settings=settings,
+        warnings=warnings,
+        synthetic=dataset == "synthetic",
+    )
+
+
+def _measure(predictions, class_names):
+    labels = predictions.label.map({name: i for i, name in enumerate(class_names)}).to_numpy()
+    scores = predictions[[f"score_{name}" for name in class_names]].to_numpy(np.float32)
+    salience = predictions.salience if predictions.salience.notna().any() else None
+    return metrics.evaluate(labels, scores, predictions.recording, class_names, salience)
+
+
+def _row(name, outcome):
+    measured = _measure(outcome.predictions, outcome.class_names)
+    kept = ("accuracy", "accuracy_interval", "n_clips", "n_recordings", "macro_f1")
+    return {"run": name, "fold": outcome.fold, **{key: measured[key] for key in kept}, "minutes": outcome.minutes}
+
+
+def _fold_line(name, row):
+    shares = f"{percent(row['accuracy']):>8}  {percent(row['macro_f1']):>8}"
+    return f"{name:>4}  {shares}  {row['n_clips']:>5}  {row['minutes']:>7.1f}"
+
+
+def _fold_table(results):
+    rows = [
+        (str(row["fold"]), headline(row), percent(row["macro_f1"]), str(row["n_clips"]), f"{row['minutes']:.1f}")
+        for row in results["folds"]
+    ]
+    if "random" in results:
+        row = results["random"]
+        rows.append(
+            (
+                "random",
+                f"{headline(row)}, leaks",
+                percent(row["macro_f1"]),
+                str(row["n_clips"]),
+                f"{row['minutes']:.1f}",
+            )
+        )
+    return page.Table(
+        "Folds", "Each fold tested once", ["test fold", "accuracy", "macro F1", "clips", "minutes"], rows, 3
+    )
