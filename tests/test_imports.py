@@ -13,6 +13,7 @@ COMMANDS = {"train", "evaluate", "crossval", "predict", "download", "search"}
 LAYERS = [
     COMMANDS,
     {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation"},
+    {"robustness"},
     {"scoring"},
     {"data", "models", "run", "report"},
     {"audio"},

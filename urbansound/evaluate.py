@@ -1,6 +1,7 @@
 """Measure a trained run on its test fold: figures, pictures and the page.
 
 python -m urbansound.evaluate --run_dir=runs/…
+python -m urbansound.evaluate --run_dir=runs/… --snr_db=20,10,0 --corruptions
 """
 
 from absl import flags
@@ -9,6 +10,11 @@ from urbansound import command
 from urbansound.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
+SNR_DB = flags.DEFINE_list("snr_db", [], "also with noise at these signal-to-noise ratios, e.g. 20,10,0")
+NOISE_DIR = flags.DEFINE_string("noise_dir", None, "recordings to take that noise from; none: white and pink noise")
+CORRUPTIONS = flags.DEFINE_boolean(
+    "corruptions", False, "also as over a phone line, clipped, louder, quieter, of 8 bits"
+)
 
 
 def main(argv):
@@ -16,13 +22,26 @@ def main(argv):
     del argv
     if RUN_DIR.value is None:
         raise InputError("say which run: python -m urbansound.evaluate --run_dir=FOLDER")
+    snr_db = _snr_db()
     from urbansound.evaluation import evaluate
-    from urbansound.report.table import metrics_table
+    from urbansound.report.table import metrics_table, robustness_lines
     from urbansound.run import Run
 
     run = Run.open(RUN_DIR.value)
-    print(metrics_table(evaluate(run)))
+    print(metrics_table(evaluate(run, snr_db, NOISE_DIR.value, CORRUPTIONS.value)))
+    if snr_db or CORRUPTIONS.value:
+        print(f"\n{robustness_lines(run.robustness)}")
     print(f"\nreport: {run.file('report.html')}")
+
+
+def _snr_db():
+    try:
+        levels = [float(level) for level in SNR_DB.value]
+    except ValueError:
+        raise InputError(f"snr_db must be numbers with commas between. Received: {','.join(SNR_DB.value)}") from None
+    if NOISE_DIR.value is not None and not levels:
+        raise InputError("--noise_dir needs to know how loud: pass --snr_db=20,10,0")
+    return levels
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from urbansound import robustness
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.data import cache
@@ -15,22 +16,26 @@ from urbansound.progress import bar
 from urbansound.report import metrics, page, plots
 from urbansound.report.crossval import LEAKS
 from urbansound.report.predictions import predictions_table, worst_mistakes
+from urbansound.report.table import robustness_table
 from urbansound.scoring import Classifier, score_clips
 
 SHOWN_CLIPS = 16
 
 
-def evaluate(run):
+def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     """Score the test clips and write metrics.json, predictions.csv, the pictures and report.html.
 
     Args:
       run: a trained Run.
+      snr_db: also with noise at these signal-to-noise ratios, into robustness.csv.
+      noise_dir: recordings that the noise is taken from; None: white and pink noise.
+      corruptions: also as over a phone, clipped, louder, quieter, of 8 bits, into robustness.csv.
 
     Returns:
       The metrics (see `report.metrics.evaluate`).
 
     Raises:
-      InputError: the run has no model yet, or a test clip is gone.
+      InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
     """
     class_names = run.class_names
     test, entries, labels = clips_of(run, "test")
@@ -39,6 +44,9 @@ def evaluate(run):
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
     predictions = predictions_table(test, scores, class_names)
+    if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
+        table = robustness.measure(entries, labels, test.recording, classifier, conditions)
+        write_csv(run.file("robustness.csv"), table)
     write_json(run.file("metrics.json"), values)
     write_csv(run.file("predictions.csv"), predictions)
     _write_report(run, values, predictions, entries, classifier.model.count_params())
@@ -87,11 +95,18 @@ def _write_report(run, values, predictions, entries, parameters):
     )
     for picture, figure in zip(pictures, figures, strict=True):
         plots.save(figure, picture.path)
+    tables = []
+    if (measured := run.robustness) is not None:
+        tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
+        if measured.noise.notna().any():
+            pictures.append(page.Picture(run.file("robustness.png"), "Noise", "Accuracy by signal-to-noise ratio"))
+            plots.save(plots.robustness(measured), pictures[-1].path)
     page.write(
         run.file("report.html"),
         title=f"{config.data.dataset}: {config.model.model}",
         metrics=values,
         facts=_facts(run.clips, config, history, parameters),
+        tables=tables,
         pictures=pictures,
         mistakes=shown,
         settings=dataclasses.asdict(config),

@@ -24,6 +24,7 @@ class Run:
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
+    robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
     report.html        the page, and its pictures beside it
     """
 
@@ -86,6 +87,11 @@ class Run:
         if not self.file("skipped.csv").exists():
             return pd.DataFrame(columns=["path", "fault"])
         return self._table("skipped.csv")
+
+    @property
+    def robustness(self):
+        """What `robustness.measure` found; None where it was not asked."""
+        return pd.read_csv(self.file("robustness.csv")) if self.file("robustness.csv").exists() else None
 
     def load_model(self):
         """The trained Keras model.

@@ -187,6 +187,33 @@ def class_bars(per_class):
 
 
 @styled
+def robustness(measured):
+    """Accuracy by signal-to-noise ratio, a curve per kind of noise, beside the clean clips'.
+
+    Args:
+      measured: what `robustness.measure` returns, some of it with noise.
+    """
+    figure = _figure(7, 3.6)
+    axes = figure.subplots()
+    noisy = measured[measured.noise.notna()]
+    for (name, rows), colour, marker in zip(noisy.groupby("noise"), (BLUE, ORANGE), "os", strict=False):
+        rows = rows.sort_values("snr_db")
+        axes.plot(rows.snr_db, rows.accuracy, color=colour, marker=marker, label=name)
+        axes.fill_between(rows.snr_db, rows.low, rows.high, color=colour, alpha=0.12, lw=0)
+    clean = measured.accuracy[0]
+    axes.axhline(clean, color=INK, lw=1, ls="--", label=f"clean: {percent(clean)}")
+    axes.invert_xaxis()
+    axes.set_xticks(sorted(set(noisy.snr_db)), [f"{level:g}" for level in sorted(set(noisy.snr_db))])
+    axes.set_xlabel("signal-to-noise ratio, dB")
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.grid(axis="y")
+    axes.set_title("Accuracy in noise, with 95 % intervals")
+    axes.legend(loc="lower left")
+    return figure
+
+
+@styled
 def folds(results):
     """Accuracy of every fold with its interval, their mean, and a random split where there was one.
 

@@ -49,6 +49,28 @@ def metrics_table(metrics):
     return "\n".join([*lines, "", *(f"{name:<13} {value}" for name, value in totals(metrics).items())])
 
 
+def robustness_table(measured):
+    """(caption, head, rows) of what `robustness.measure` returns, the rows as text."""
+    rows = [
+        (
+            row.condition,
+            f"{percent(row.accuracy)} ({100 * row.low:.1f} to {100 * row.high:.1f})",
+            f"{row.points_lost:.1f}",
+        )
+        for row in measured.itertuples()
+    ]
+    return "The same test clips, corrupted", ["condition", "accuracy (95 % interval)", "points lost"], rows
+
+
+def robustness_lines(measured):
+    """The same table for a terminal."""
+    _, head, rows = robustness_table(measured)
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    )
+
+
 def totals(metrics):
     """The figures of the whole test by name, as text."""
     rows = {"accuracy": headline(metrics)}
