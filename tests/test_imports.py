@@ -14,15 +14,15 @@ LAYERS = [
     COMMANDS,
     {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation"},
     {"robustness"},
-    {"scoring"},
-    {"data", "models", "run", "report"},
+    {"scoring", "frozen"},
+    {"data", "models", "pretrained", "run", "report"},
     {"audio"},
     {"flags"},
     {"config", "command", "files", "progress"},
     {"errors"},
 ]
 # Of one layer, these know nothing of each other.
-STRANGERS = [{"data", "models"}, {"data", "report"}, {"models", "report"}]
+STRANGERS = [{"data", "models"}, {"data", "report"}, {"models", "report"}, {"models", "pretrained"}]
 WITHOUT_TENSORFLOW = [
     "config",
     "flags",

@@ -22,11 +22,17 @@ class Journal(keras.callbacks.Callback):
     Whatever is random in an epoch follows from (seed, epoch): this callback sets the state of every
     seed generator of the model (dropout) at each epoch's start, as the pipeline does for the data.
     So the weights, the optimizer and a row per epoch are all there is to save.
+
+    Args:
+      run: the Run.
+      train_config: its TrainConfig.
+      whole: the compiled model to save; what is fitted may be a part of it.
     """
 
-    def __init__(self, run, train_config):
+    def __init__(self, run, train_config, whole):
         super().__init__()
         self._run = run
+        self._whole = whole
         self._train = train_config
         self._state = run.file("checkpoints") / "state.json"
         self.rows = []
@@ -42,12 +48,12 @@ class Journal(keras.callbacks.Callback):
         """Whether the last epoch is done, or early stopping has come."""
         return self.next_epoch >= self._train.epochs or self._is_stalled()
 
-    def restore(self, model):
-        """Bring `model`, compiled, to the checkpoint; False where there is none."""
+    def restore(self):
+        """Bring the model to the checkpoint; False where there is none."""
         if not self._state.exists():
             return False
         state = json.loads(self._state.read_text())
-        model.load_weights(self._run.file("checkpoints") / state["weights"])
+        self._whole.load_weights(self._run.file("checkpoints") / state["weights"])
         self.rows = state["rows"]
         return True
 
@@ -77,13 +83,13 @@ class Journal(keras.callbacks.Callback):
 
     def _save_model(self, name):
         with replacing(self._run.file(name)) as part:
-            self.model.save(part)
+            self._whole.save(part)
 
     def _save(self):
         folder = self._state.parent
         weights = f"epoch-{self.next_epoch:04d}.weights.h5"
         with replacing(folder / weights) as part:
-            self.model.save_weights(part)
+            self._whole.save_weights(part)
         write_csv(self._run.file("history.csv"), pd.DataFrame(self.rows, columns=COLUMNS))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self.rows})

@@ -234,9 +234,18 @@ class AugmentConfig(_Checked):
 class ModelConfig(_Checked):
     """Which architecture, and its size."""
 
-    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn",))
-    width: float = setting(1.0, "multiplier of the number of channels", above=0)
+    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn", "yamnet"))
+    width: float = setting(1.0, "cnn: multiplier of the number of channels", above=0)
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
+    trainable_blocks: int = setting(
+        0,
+        "blocks of a pretrained model that learn with its head, counted from the last; "
+        "0: none, so that embeddings are computed once per clip, without augmentation, and cached",
+        minimum=0,
+    )
+    yamnet_weights: str | None = setting(
+        "weights/yamnet.h5", "yamnet: the published yamnet.h5 or yamnet.tflite; none: random weights"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from urbansound import trainer
 from urbansound.data import prepare, splits
 from urbansound.errors import InputError
 from urbansound.files import write_csv, write_json
@@ -45,6 +46,7 @@ def cross_validate(path, config, protocol, test_folds=None, jobs=1):
     path = Path(path)
     folds = sorted(prepare.load_catalog(config).clips.fold.unique().tolist())
     configs = plan(config, folds, protocol, test_folds)
+    trainer.check_weights(config)
     runs = {name: _run(path / name, planned) for name, planned in configs.items()}
     _train([run for run in runs.values() if not run.file("metrics.json").exists()], jobs)
     results, predictions = report.pool({name: _outcome(run) for name, run in runs.items()}, protocol)

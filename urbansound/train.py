@@ -37,9 +37,11 @@ def main(argv):
 
 
 def _new(settings):
+    from urbansound import trainer
     from urbansound.data import prepare
     from urbansound.run import Run
 
+    trainer.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     path = RUN_DIR.value or f"runs/{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
     run = Run.create(path, settings, class_names, clips, skipped)

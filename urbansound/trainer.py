@@ -5,11 +5,19 @@ import sys
 import keras
 import tensorflow as tf
 
-from urbansound import models
+from urbansound import frozen, models, pretrained
 from urbansound.callbacks import Journal, Pictures
-from urbansound.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from urbansound.data.pipeline import (
+    embedding_batches,
+    evaluation_batches,
+    ordered_embeddings,
+    steps_per_epoch,
+    training_batches,
+)
 from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
+
+LEAST_SPREAD = 1e-3  # of what is standardised
 
 
 def train(run):
@@ -19,7 +27,7 @@ def train(run):
       run: a Run with settings and clips; gets model.keras, history.csv, checkpoints/ and tensorboard/.
 
     Raises:
-      InputError: the loss became NaN or infinite, or a clip is gone.
+      InputError: the loss became NaN or infinite; a clip or a file of pretrained weights is gone.
       KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     config, class_names = run.config, run.class_names
@@ -27,11 +35,21 @@ def train(run):
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
     training, validation = (_split(run, name) for name in ("train", "validation"))
-    journal = Journal(run, config.train)
-    model = models.build(config.model.model, (config.audio.frames, config.audio.n_mels), len(class_names), config.model)
+    model = _build(config, len(class_names))
     compile_model(model, config.train, steps_per_epoch(len(training[0]), config))
-    if not journal.restore(model):
-        standardize(model, evaluation_batches(*training, len(class_names), config))
+    journal = Journal(run, config.train, model)
+    restored = journal.restore()
+    if not restored:
+        pretrained.load(model, config.model)
+    learner, feed, ordered = model, training_batches, evaluation_batches
+    if frozen.is_frozen(model):
+        learner, feed, ordered = frozen.head(model), embedding_batches, ordered_embeddings
+        training, validation = (
+            (frozen.embeddings(model, entries, config), labels) for entries, labels in (training, validation)
+        )
+    if not restored:
+        before = frozen.body(model) if learner is model else tf.identity
+        standardize(model, ordered(*training, len(class_names), config).map(lambda inputs, _: before(inputs)))
     if journal.finished:
         return
     callbacks = [
@@ -41,10 +59,11 @@ def train(run):
     ]
     validation_batches = None
     if config.data.validates:
-        validation_batches = evaluation_batches(*validation, len(class_names), config)
-        callbacks.append(Pictures(run.file("tensorboard") / "pictures", validation_batches, class_names))
-    model.fit(
-        training_batches(*training, len(class_names), config, first_epoch=journal.next_epoch),
+        validation_batches = ordered(*validation, len(class_names), config)
+        if learner is model:  # embeddings are no pictures
+            callbacks.append(Pictures(run.file("tensorboard") / "pictures", validation_batches, class_names))
+    learner.fit(
+        feed(*training, len(class_names), config, first_epoch=journal.next_epoch),
         validation_data=validation_batches,
         epochs=config.train.epochs,
         initial_epoch=journal.next_epoch,
@@ -83,9 +102,27 @@ def compile_model(model, config, steps):
     optimizer.build(model.trainable_variables)
 
 
-def standardize(model, batches):
-    """Set the model's per-band mean and variance to those of `batches` of (log_mel, targets)."""
-    model.get_layer("standardize").adapt(batches.map(lambda log_mel, targets: log_mel))
+def check_weights(config):
+    """Raise InputError, before any work, where the pretrained weights that the settings name can't be had."""
+    pretrained.load(_build(config, n_classes=2), config.model)
+
+
+def standardize(model, values):
+    """Set the mean and variance of a model's layer "standardize".
+
+    Args:
+      model: what `models.build` returns.
+      values: what reaches that layer, a float array [clips, ...] or a dataset of batches.
+    """
+    layer = model.get_layer("standardize")
+    layer.adapt(values)
+    # A value of an embedding that no training clip moves would be divided by zero.
+    layer.adapt_variance.assign(keras.ops.maximum(layer.adapt_variance, LEAST_SPREAD**2))
+    layer.finalize_state()
+
+
+def _build(config, n_classes):
+    return models.build(config.model.model, (config.audio.frames, config.audio.n_mels), n_classes, config.model)
 
 
 def _split(run, name):

@@ -6,7 +6,9 @@ import numpy as np
 from urbansound import models
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, ModelConfig
+from urbansound.frozen import body
 from urbansound.scoring import Classifier
+from urbansound.trainer import standardize
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
 
@@ -27,7 +29,7 @@ def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), model="
     keras.utils.set_random_seed(1)
     log_mels = log_mel(sounds(audio, 32, seed=1), audio)
     network = models.build(model, log_mels.shape[1:], len(names), ModelConfig(model=model, width=0.5))
-    network.get_layer("standardize").adapt(log_mels)
+    standardize(network, body(network)(log_mels))
     for _ in range(30):
         network(log_mels, training=True)
     _spread(network, log_mels)

@@ -5,8 +5,11 @@ import pytest
 from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.errors import InputError
+from urbansound.frozen import body
+from urbansound.trainer import standardize
 
-BUDGET = 500_000  # parameters; what a microcontroller's flash takes as int8
+# Parameters: what a microcontroller's flash takes as int8; MobileNet v1 without batch normalization and classifier.
+BUDGETS = {"cnn": 500_000, "yamnet": 3_300_000}
 
 
 def clips(count, frames=87, n_mels=64):
@@ -20,7 +23,7 @@ def trained(name, log_mel, n_classes=10, config=None):
     """A model whose statistics and batch normalisation have seen `log_mel`."""
     keras.utils.set_random_seed(1)
     model = models.build(name, log_mel.shape[1:], n_classes, config or ModelConfig(model=name))
-    model.get_layer("standardize").adapt(log_mel)
+    standardize(model, body(model)(log_mel))
     for _ in range(3):
         model(log_mel, training=True)
     return model
@@ -28,7 +31,7 @@ def trained(name, log_mel, n_classes=10, config=None):
 
 @pytest.mark.parametrize("name", models.BUILDERS)
 def test_every_architecture_keeps_its_budget(name):
-    assert models.build(name, (173, 128), 10, ModelConfig(model=name)).count_params() <= BUDGET
+    assert models.build(name, (173, 128), 10, ModelConfig(model=name)).count_params() <= BUDGETS[name]
 
 
 @pytest.mark.parametrize("name", models.BUILDERS)
@@ -50,8 +53,8 @@ def test_a_clip_scores_alone_as_in_company(name):
     model = trained(name, log_mel)
     together = model.predict(log_mel, verbose=0)
     alone = np.concatenate([model.predict(log_mel[i : i + 1], verbose=0) for i in range(8)])
-    # Sums run in another order for another batch size: a few units in the last place.
-    np.testing.assert_allclose(alone, together, atol=1e-5)
+    # Sums run in another order for another batch size: a few units in the last place, in each of up to 27 layers.
+    np.testing.assert_allclose(alone, together, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", models.BUILDERS)
@@ -64,15 +67,20 @@ def test_a_saved_model_comes_back_whole(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", models.BUILDERS)
-def test_standardize_takes_the_statistics_of_each_band(name):
+def test_standardize_takes_the_statistics_of_each_value_that_reaches_it(name):
     log_mel = clips(16) + np.linspace(0, 50, 64, dtype=np.float32)
-    standardized = trained(name, log_mel).get_layer("standardize")(log_mel)
-    # float32 sums over 16 * 87 values of up to 100 dB.
-    np.testing.assert_allclose(np.mean(standardized, axis=(0, 1)), 0, atol=1e-3)
-    np.testing.assert_allclose(np.std(standardized, axis=(0, 1)), 1, atol=1e-3)
+    model = trained(name, log_mel)
+    reaching = body(model)(log_mel).numpy()
+    standardized = model.get_layer("standardize")(reaching)
+    axes = tuple(range(reaching.ndim - 1))
+    varied = reaching.std(axis=axes) > 1e-3  # a ReLU of random weights may be silent
+    assert np.mean(varied) > 0.3
+    # float32 sums over 16 clips of up to 87 values of 100 dB.
+    np.testing.assert_allclose(np.mean(standardized, axis=axes)[varied], 0, atol=1e-3)
+    np.testing.assert_allclose(np.std(standardized, axis=axes)[varied], 1, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", models.BUILDERS)
+@pytest.mark.parametrize("name", ["cnn"])
 def test_width_scales_channels_in_steps_of_eight(name):
     def channels(width):
         model = models.build(name, (87, 64), 10, ModelConfig(model=name, width=width))
@@ -115,7 +123,7 @@ def test_the_cnn_scores_a_recording_by_its_sound_not_its_level():
 
 
 def test_an_unknown_name_is_refused_with_those_known():
-    with pytest.raises(InputError, match=r"model must be one of cnn.*Received: resnext"):
+    with pytest.raises(InputError, match=r"model must be one of cnn, .*Received: resnext"):
         models.build("resnext", (173, 128), 10, ModelConfig())
 
 

@@ -55,14 +55,8 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
     """
     clips, seed = len(entries), config.train.seed
     batch = _clips_per_batch(clips, config)
-    taken = steps_per_epoch(clips, config) * batch
     entries, labels = tf.constant(entries), tf.constant(labels, tf.int32)
     background = _noise(config)
-
-    def order(epoch):
-        places = tf.range(clips)
-        shuffled = tf.random.experimental.stateless_shuffle(places, _seed(seed, epoch))[:taken]
-        return tf.data.Dataset.from_tensor_slices((shuffled, epoch * taken + tf.range(taken, dtype=tf.int64)))
 
     def clip(place, number):
         window_seed, augment_seed = augment.split_seed(_seed(seed + 1, number), 2)
@@ -83,12 +77,39 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
         features, targets = (tf.repeat(values, config.augment.views, axis=0) for values in (features, targets))
         return augment.mask(features, mask_seed, config.augment), targets
 
-    dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)
-    dataset = dataset.map(clip, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = _endless_order(clips, config, first_epoch).map(clip, num_parallel_calls=tf.data.AUTOTUNE)
     if config.augment.mixup_alpha > 0:
         dataset = dataset.batch(batch, drop_remainder=True).map(mix, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
     dataset = _with_log_mel(dataset, config.audio).batch(batch, drop_remainder=True)
     return _finished(dataset.map(mask, num_parallel_calls=tf.data.AUTOTUNE), config)
+
+
+def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
+    """Endless batches of embeddings of the training clips, in the order that `training_batches` has.
+
+    Args:
+      embeddings: float32 [clips, values].
+      labels, classes, config, first_epoch: as there.
+
+    Returns:
+      A dataset of (embeddings float32 [batch, values], targets float32 [batch, classes]).
+    """
+    embeddings, targets = tf.constant(embeddings), tf.one_hot(labels, classes)
+    dataset = _endless_order(len(labels), config, first_epoch)
+    dataset = dataset.batch(_clips_per_batch(len(labels), config), drop_remainder=True)
+    dataset = dataset.map(lambda places, numbers: (tf.gather(embeddings, places), tf.gather(targets, places)))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _endless_order(clips, config, first_epoch):
+    """A dataset of (place int32 of a clip, its number int64 over all epochs), shuffled anew in each epoch."""
+    taken = steps_per_epoch(clips, config) * _clips_per_batch(clips, config)
+
+    def order(epoch):
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(clips), _seed(config.train.seed, epoch))[:taken]
+        return tf.data.Dataset.from_tensor_slices((shuffled, epoch * taken + tf.range(taken, dtype=tf.int64)))
+
+    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)
 
 
 def evaluation_batches(entries, labels, classes, config):
@@ -101,6 +122,12 @@ def evaluation_batches(entries, labels, classes, config):
     dataset = tf.data.Dataset.from_tensor_slices((list(entries), np.asarray(labels, np.int32)))
     dataset = _with_log_mel(dataset.map(clip, num_parallel_calls=tf.data.AUTOTUNE), config.audio)
     return _finished(dataset.batch(config.train.batch_size), config)
+
+
+def ordered_embeddings(embeddings, labels, classes, config):
+    """One pass over embeddings float32 [clips, values] in order; shapes as in `embedding_batches`."""
+    dataset = tf.data.Dataset.from_tensor_slices((embeddings, tf.one_hot(labels, classes)))
+    return dataset.batch(config.train.batch_size)
 
 
 def _seed(seed, number):

@@ -1,9 +1,9 @@
 """The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
 
 from urbansound.errors import InputError
-from urbansound.models import cnn
+from urbansound.models import cnn, yamnet
 
-BUILDERS = {"cnn": cnn.build}
+BUILDERS = {"cnn": cnn.build, "yamnet": yamnet.build}
 
 
 def build(name, input_shape, n_classes, config):
@@ -18,7 +18,7 @@ def build(name, input_shape, n_classes, config):
     Returns:
       A keras.Model from "log_mel", float32 [batch, frames, n_mels], to "scores", float32
       [batch, n_classes] that sum to 1. Its layer "standardize" awaits the training clips' mean
-      and variance of each mel band.
+      and variance of what reaches it: each mel band, or each value of a pretrained embedding.
 
     Raises:
       InputError: no architecture of that name.
