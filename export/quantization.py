@@ -135,27 +135,27 @@ def _float_names(content, float_scope):
     return [name for _, name in named[:first] + named[-1:]]
 
 
-def _interpreter(content, **options):
-    # Without delegates: they would hide what lies between operations that they fuse.
-    interpreter = Interpreter(
+def interpreter(content, **options):
+    """TFLite's interpreter of a file, ready to run, without delegates: they hide what lies between fused operations."""
+    made = Interpreter(
         model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, **options
     )
-    interpreter.allocate_tensors()
-    return interpreter
+    made.allocate_tensors()
+    return made
 
 
 def _ranges(content, calibration):
     """{tensor: {"min", "max"}}, each of the tensor's rank, of all that is computed in float."""
-    interpreter = _interpreter(content, experimental_preserve_all_tensors=True)
+    runner = interpreter(content, experimental_preserve_all_tensors=True)
     model = unpack(content)
     computed = {*model.subgraphs[0].inputs, *(output for _, op in codes(model) for output in op.outputs)}
-    details = [t for t in interpreter.get_tensor_details() if t["dtype"] == np.float32 and t["index"] in computed]
+    details = [t for t in runner.get_tensor_details() if t["dtype"] == np.float32 and t["index"] in computed]
     ranges = {t["index"]: [0.0, 0.0] for t in details}
     for clip in calibration:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], clip[np.newaxis])
-        interpreter.invoke()
+        runner.set_tensor(runner.get_input_details()[0]["index"], clip[np.newaxis])
+        runner.invoke()
         for index, (low, high) in ranges.items():
-            tensor = interpreter.get_tensor(index)
+            tensor = runner.get_tensor(index)
             ranges[index] = [min(low, tensor.min()), max(high, tensor.max())]
     result = {}
     for detail in details:
@@ -166,12 +166,12 @@ def _ranges(content, calibration):
 
 def _log_scores(content, inputs):
     """Logits up to a constant of each row, float64 [inputs, classes], of a file with float input and softmax."""
-    interpreter = _interpreter(content)
+    runner = interpreter(content)
     rows = []
     for row in inputs:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], row[np.newaxis])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+        runner.set_tensor(runner.get_input_details()[0]["index"], row[np.newaxis])
+        runner.invoke()
+        rows.append(runner.get_tensor(runner.get_output_details()[0]["index"])[0])
     logits = np.log(np.maximum(np.array(rows, np.float64), 1e-7))
     return logits - logits.mean(axis=1, keepdims=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from export import quantization
+from export import equalization, quantization
 from urbansound.audio.logmel import log_mel
 from urbansound.errors import InputError
 
@@ -82,9 +82,12 @@ def convert(classifier, format, calibration=None):
             f"Received: {None if calibration is None else list(np.shape(calibration))}"
         )
     if format == "int8":
-        return quantization.static_int8(_float_file(_scores_of_waveform(classifier)), calibration, FRONT_END)
+        content = equalization.equalized(_float_file(_scores_of_waveform(classifier)), calibration)
+        return quantization.static_int8(content, calibration, FRONT_END)
     log_mels = [log_mel(window, classifier.audio).numpy() for window in calibration]
-    return quantization.static_int8(_float_file(_scores_of_log_mel(classifier)), log_mels)
+    return quantization.static_int8(
+        equalization.equalized(_float_file(_scores_of_log_mel(classifier)), log_mels), log_mels
+    )
 
 
 def score_windows(content, audio):

@@ -104,7 +104,8 @@ def test_blocks_learn_from_the_last(blocks):
 
 
 def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4))
+    no_mixup = dataclasses.replace(config.augment, mixup_alpha=0.0)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4), augment=no_mixup)
     values, labels = np.arange(10, dtype=np.float32)[:, np.newaxis], [i % 2 for i in range(10)]
     steps = steps_per_epoch(10, config)
 
@@ -118,6 +119,16 @@ def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
     for clips, classes in whole:
         assert len(set(clips)) == 4
         assert [clip % 2 for clip in clips] == classes
+
+
+def test_embeddings_are_mixed_up_with_their_targets(config):
+    labels = [i % 2 for i in range(8)]
+    batches = list(embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config).take(3))
+    for values, targets in batches:
+        np.testing.assert_allclose(values, targets, atol=1e-6)  # mixed by the same shares
+    assert any(np.any((values > 0.01) & (values < 0.99)) for values, _ in batches)
+    again = embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config, first_epoch=2)
+    np.testing.assert_array_equal(next(iter(again))[0], batches[2][0])
 
 
 def test_a_cache_that_can_t_be_written_is_said(model, entries, config, tmp_path):

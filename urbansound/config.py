@@ -242,7 +242,7 @@ class ModelConfig(_Checked):
     trainable_blocks: int = setting(
         0,
         "blocks of a pretrained model that learn with its head, counted from the last; "
-        "0: none, so that embeddings are computed once per clip, without augmentation, and cached",
+        "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays",
         minimum=0,
     )
     yamnet_weights: str | None = setting(

@@ -85,7 +85,7 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
 
 
 def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
-    """Endless batches of embeddings of the training clips, in the order that `training_batches` has.
+    """Endless batches of embeddings of the training clips, mixed up, in the order that `training_batches` has.
 
     Args:
       embeddings: float32 [clips, values].
@@ -97,8 +97,14 @@ def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
     embeddings, targets = tf.constant(embeddings), tf.one_hot(labels, classes)
     dataset = _endless_order(len(labels), config, first_epoch)
     dataset = dataset.batch(_clips_per_batch(len(labels), config), drop_remainder=True)
-    dataset = dataset.map(lambda places, numbers: (tf.gather(embeddings, places), tf.gather(targets, places)))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def mix(places, numbers):
+        values = tf.gather(embeddings, places), tf.gather(targets, places)
+        if config.augment.mixup_alpha == 0:
+            return values
+        return augment.mixup(*values, _seed(config.train.seed + 2, numbers[0]), config.augment.mixup_alpha)
+
+    return dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _endless_order(clips, config, first_epoch):

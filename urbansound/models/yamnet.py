@@ -13,8 +13,8 @@ from keras import layers
 
 PATCH_FRAMES, PATCH_HOP = 96, 48
 # How loud a clip was recorded says little of its class, and YAMNet minds: brought to one level, unheard
-# recordings score three points higher.
-LOUDEST = 3.0  # ln(mel) that each clip's loudest point is brought to
+# recordings score two points higher. Taken by what sounds all the time, not by single peaks.
+LEVEL = 1.0  # ln(mel) that the loudest band of a clip's frames is brought to, on average
 FLOOR = math.log(0.001)  # what YAMNet adds to mel energies, after that
 # stride, channels of each block: a convolution first, then depthwise and pointwise ones
 ROWS = (
@@ -73,9 +73,10 @@ def embedding(patches, trainable_blocks):
 
 
 def _levelled(log_mel):
-    """Each clip with its loudest point at LOUDEST and nothing below FLOOR; same shape."""
-    x = layers.Subtract()([log_mel, keras.ops.max(log_mel, axis=(1, 2), keepdims=True)])
-    return layers.ReLU()(x + (LOUDEST - FLOOR)) + FLOOR
+    """Each clip of [batch, frames, n_mels] at LEVEL, with nothing below FLOOR; same shape."""
+    level = keras.ops.mean(keras.ops.max(log_mel, axis=2, keepdims=True), axis=1, keepdims=True)  # [batch, 1, 1]
+    x = layers.Subtract()([log_mel, level])
+    return layers.ReLU()(x + (LEVEL - FLOOR)) + FLOOR
 
 
 def _patches(log_mel):
