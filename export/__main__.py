@@ -12,9 +12,7 @@ FORMATS = ("saved_model", "float32", "float16", "int8", "int8_spectrogram")
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 OUT = flags.DEFINE_string("out", None, "folder of the export; must not exist yet")
-WANTED = flags.DEFINE_list(
-    "formats", None, f"which of {', '.join(FORMATS)}; default: all that the architecture can have"
-)
+WANTED = flags.DEFINE_list("formats", list(FORMATS), f"which of {', '.join(FORMATS)}")
 NAME = flags.DEFINE_string("name", "urbansound", "what the model is called in file names and requests")
 WINDOW_SECONDS = flags.DEFINE_float(
     "window_seconds", None, "length of the windows that the files hear; default: the run's clips"
@@ -32,20 +30,18 @@ def main(argv):
     del argv
     if RUN_DIR.value is None or OUT.value is None:
         raise InputError("say which run and where to: python -m export --run_dir=FOLDER --out=FOLDER")
-    if WANTED.value is not None and (not WANTED.value or set(WANTED.value) - set(FORMATS)):
+    unknown = [name for name in WANTED.value if name not in FORMATS]
+    if unknown or not WANTED.value:
         raise InputError(f"formats must be some of {', '.join(FORMATS)}. Received: {','.join(WANTED.value)}")
     # TensorFlow takes seconds to load: after the flags, so that a bad one answers at once.
-    from export import exporting, tflite
+    from export import exporting
     from urbansound.run import Run
     from urbansound.scoring import Classifier
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file that it saves
     run = Run.open(RUN_DIR.value)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    wanted = WANTED.value
-    if wanted is None:
-        wanted = ["saved_model", *tflite.formats_of(classifier.model)]
-    formats = [name for name in FORMATS if name in wanted]
+    formats = [name for name in FORMATS if name in WANTED.value]
     exporting.export(run, classifier, OUT.value, NAME.value, formats, MAX_ACCURACY_DROP.value)
     print(f"\nexport: {OUT.value}, report: {OUT.value}/report.md")
 

@@ -18,34 +18,17 @@ from urbansound.errors import InputError
 
 FORMATS = ("float32", "float16", "int8", "int8_spectrogram")
 FRONT_END = "front_end"  # name scope of the operations that make the log-mel
-# Layers of which the quantizer leaves some operation in float: REVERSE_V2, NEG and RSQRT.
-FLOAT_LAYERS = (keras.layers.Bidirectional, keras.layers.LayerNormalization)
-
-
-def formats_of(model):
-    """Those of FORMATS that a Keras model can have."""
-    return [name for name in FORMATS if name != "int8_spectrogram" or _float_layer(model) is None]
-
-
-def _float_layer(model):
-    return next((layer for layer in model.layers if isinstance(layer, FLOAT_LAYERS)), None)
 
 
 def check(classifier, formats):
     """Stop on what can't be exported, before any work.
 
     Raises:
-      InputError: a format of another name, or one that the model can't have; an n_fft that the files'
-        Fourier transform does not know.
+      InputError: a format of another name; an n_fft that the files' Fourier transform does not know.
     """
     for name in formats:
         if name not in FORMATS:
             raise InputError(f"format must be one of {', '.join(FORMATS)}. Received: {name}")
-        if classifier.model is not None and name not in formats_of(classifier.model):
-            layer = type(_float_layer(classifier.model)).__name__
-            raise InputError(
-                f"a {classifier.model.name} can't be all int8, its {layer} needs floating point; leave out {name}"
-            )
     n_fft = classifier.audio.n_fft
     if n_fft & (n_fft - 1) and set(formats) - {"int8_spectrogram"}:
         raise InputError(

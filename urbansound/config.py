@@ -234,10 +234,8 @@ class AugmentConfig(_Checked):
 class ModelConfig(_Checked):
     """Which architecture, and its size."""
 
-    model: str = setting(
-        "cnn", "architecture, a name from urbansound.models", choices=("cnn", "resnet", "crnn", "transformer", "yamnet")
-    )
-    width: float = setting(1.0, "multiplier of the number of channels, of all models but pretrained ones", above=0)
+    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn", "yamnet"))
+    width: float = setting(1.0, "cnn: multiplier of the number of channels", above=0)
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,

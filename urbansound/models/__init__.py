@@ -1,15 +1,9 @@
 """The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
 
 from urbansound.errors import InputError
-from urbansound.models import cnn, crnn, resnet, transformer, yamnet
+from urbansound.models import cnn, yamnet
 
-BUILDERS = {
-    "cnn": cnn.build,
-    "resnet": resnet.build,
-    "crnn": crnn.build,
-    "transformer": transformer.build,
-    "yamnet": yamnet.build,
-}
+BUILDERS = {"cnn": cnn.build, "yamnet": yamnet.build}
 
 
 def build(name, input_shape, n_classes, config):
