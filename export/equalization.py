@@ -25,7 +25,7 @@ def equalized(content, calibration):
       calibration: float32 [clips, ...], inputs to take the channels' ranges from.
 
     Returns:
-      The file's bytes; unchanged where no convolution with a ReLU goes straight into another.
+      The file's bytes; unchanged where no depthwise convolution stands next to another convolution.
     """
     model = unpack(content)
     pairs = _pairs(model)
@@ -42,13 +42,14 @@ def equalized(content, calibration):
 
 
 def _pairs(model):
-    """[((code, operator), (code, operator))] of convolutions whose ReLU nothing but one other convolution reads."""
-    relu, operators = schema.ActivationFunctionType.RELU, codes(model)
+    """[((code, operator), (code, operator))], one of them depthwise, the ReLU of the first read by the second alone."""
+    # Elsewhere the channels' spread does no harm, and the room above the quieter ones serves clips louder than these.
+    depthwise, relu, operators = BUILTIN.DEPTHWISE_CONV_2D, schema.ActivationFunctionType.RELU, codes(model)
     pairs = []
     for code, op in operators:
         if code in AXES and op.builtinOptions.fusedActivationFunction == relu:
             readers = [(other, reader) for other, reader in operators if op.outputs[0] in list(reader.inputs)]
-            if len(readers) == 1 and readers[0][0] in AXES:
+            if len(readers) == 1 and depthwise in (code, readers[0][0]) and readers[0][0] in AXES:
                 pairs.append(((code, op), readers[0]))
     return pairs
 

@@ -73,12 +73,19 @@ LAYOUTS = {
 }
 
 
+def dataset_of(config):
+    """What --dataset a flag file sets, or the one that it starts from."""
+    settings = dict(line[2:].split("=", 1) for line in config.read_text().splitlines() if line.startswith("--"))
+    if "dataset" in settings or "flagfile" not in settings:
+        return settings["dataset"]
+    return dataset_of(ROOT / settings["flagfile"])
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_one_tiny_epoch(config, tmp_path):
     (tmp_path / "configs").symlink_to(ROOT / "configs")  # nested flag files are found from where the command runs
     lines = config.read_text().splitlines()
-    name = next((line.split("=")[1] for line in lines if line.startswith("--dataset=")), "synthetic")
-    LAYOUTS[name](tmp_path)
+    LAYOUTS[dataset_of(config)](tmp_path)
     flags = (f"--flagfile=configs/{config.name}", "--run_dir=run", *TINY)
     process = command("train", *flags, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
