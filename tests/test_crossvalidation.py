@@ -13,7 +13,8 @@ from urbansound.config import Config, DataConfig
 from urbansound.errors import InputError
 
 CONFIG = Config(data=DataConfig(dataset="folder", data_dir="clips"))
-SETTINGS = ("--dataset=folder", "--epochs=1", "--deterministic", *TINY)
+# A test fold that these data lack: the protocol sets its own.
+SETTINGS = ("--dataset=folder", "--test_fold=9", "--epochs=1", "--deterministic", *TINY)
 
 
 def folds_of(configs):

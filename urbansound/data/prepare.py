@@ -28,6 +28,7 @@ def prepare(config):
         bad_clips is "fail".
     """
     found = load_catalog(config)
+    splits.check_folds(found.clips, config.data)
     entries, faults = _decode(found.clips.path, config)
     if len(faults) and config.data.bad_clips == "fail":
         others = f" ({len(faults) - 1} more clips have faults)" if len(faults) > 1 else ""

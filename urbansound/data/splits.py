@@ -37,9 +37,9 @@ def split(catalog, config, seed):
       InputError: test_fold or val_fold does not exist; a class without a training clip; no
         validation clip.
     """
+    check_folds(catalog.clips, config)
     if config.split == "random":
         return _split_at_random(catalog, config, seed)
-    check_folds(catalog.clips, config)
     clips = catalog.clips.assign(split=TRAIN)
     in_test = clips.fold == config.test_fold
     others = clips[~in_test & ~clips.recording.isin(clips.recording[in_test])]
@@ -70,7 +70,9 @@ def _split_at_random(catalog, config, seed):
 
 
 def check_folds(clips, config):
-    """Raise InputError where test_fold or val_fold of a DataConfig is no fold of `clips`."""
+    """Raise InputError where test_fold or val_fold of a DataConfig is no fold of `clips`; a random split needs none."""
+    if config.split == "random":
+        return
     folds = sorted(clips.fold.unique())
     for name, fold in (("test_fold", config.test_fold), ("val_fold", config.val_fold)):
         if fold is not None and fold not in folds:
