@@ -13,12 +13,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export import tflite
-from urbansound.audio.logmel import hann_window, log_mel, padding
+from urbansound.audio.logmel import LEAST_MEAN, hann_window, log_mel, padding
 from urbansound.audio.mel_filterbank import mel_filterbank
 from urbansound.files import replacing, write_json, write_text
 
 LOG_KINDS = ("none", "db", "ln")  # their numbers in frontend.h
-EXPLANATION = """\
+EXPLANATION = f"""\
 Log-mel front-end of a sound classifier, and the steps of its int8 model.
 
 x[n]      mono samples in [-1, 1] at SAMPLE_RATE, CLIP_SAMPLES of them
@@ -27,6 +27,7 @@ frame t   y[i] = x[t * HOP_LENGTH - PAD_BEFORE + i] * window[i], i = 0 ... WIN_L
 spectrum  s[k] = |sum over i of y[i] * exp(-2 pi j k i / N_FFT)| ^ POWER, k = 0 ... N_FFT / 2
 mel       m[b] = sum over i of band_weights[i - start of b in it] * s[band_start[b] + i]; the weights of band b
           follow those of band b - 1, band_length[b] of them
+level     if MEAN_LEVEL > 0, every m * MEAN_LEVEL / max(mean of m over the clip's frames and bands, {LEAST_MEAN:g})
 log       LOG_KIND 0: m; 1: LOG_FACTOR * ln(max(m, LOG_FLOOR)), and if TOP_DB >= 0 at least the clip's largest
           value - TOP_DB; 2: ln(m + LOG_FLOOR)
 input     int8 [FRAMES][N_MELS] = clip(round(log / INPUT_SCALE) + INPUT_ZERO_POINT, -128, 127)
@@ -87,6 +88,7 @@ def _constants(classifier, source, target):
         "pad_before": before,
         "pad_reflect": int(audio.padding == "reflect"),
         "power": float(audio.power),
+        "mean_level": -1.0 if audio.mean_level is None else float(audio.mean_level),
         "log_kind": LOG_KINDS.index(audio.log),
         "log_floor": float(audio.log_floor),
         "log_factor": 20 / audio.power / math.log(10),

@@ -99,6 +99,11 @@ class AudioConfig(_Checked):
         "none: the first frame starts at the first sample",
         choices=("reflect", "zeros", "none"),
     )
+    mean_level: float | None = setting(
+        None,
+        "mean that each clip's mel energies are scaled to, so that loudness plays no part; none: off",
+        above=0,
+    )
     log: str = setting(
         "db", "compression of mel energies: decibel, natural logarithm or none", choices=("db", "ln", "none")
     )
@@ -257,6 +262,11 @@ class TrainConfig(_Checked):
     learning_rate: float = setting(2e-3, "peak of the schedule: linear warm-up, then cosine to zero", above=0)
     warmup_epochs: float = setting(2.0, "length of the warm-up", minimum=0)
     weight_decay: float = setting(1e-3, "decoupled weight decay (AdamW)", minimum=0)
+    class_weights: str = setting(
+        "none",
+        "none: each clip counts alike; balanced: each class does, however many clips it has",
+        choices=("none", "balanced"),
+    )
     label_smoothing: float = setting(0.1, "share of each target spread over all classes", minimum=0, maximum=0.9)
     keep: str = setting(
         "last",

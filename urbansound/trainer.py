@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from urbansound import frozen, models, pretrained
@@ -69,6 +70,7 @@ def train(run):
         initial_epoch=journal.next_epoch,
         steps_per_epoch=steps_per_epoch(len(training[0]), config),
         callbacks=callbacks,
+        class_weight=_class_weights(training[1], len(class_names), config.train.class_weights),
         shuffle=False,  # the pipeline does
         verbose=1 if sys.stdout.isatty() else 2,
     )
@@ -119,6 +121,14 @@ def standardize(model, values):
     # A value of an embedding that no training clip moves would be divided by zero.
     layer.adapt_variance.assign(keras.ops.maximum(layer.adapt_variance, LEAST_SPREAD**2))
     layer.finalize_state()
+
+
+def _class_weights(labels, n_classes, kind):
+    """{class: weight of its clips} for "balanced", every class in sum as much and clips by 1 on average; else None."""
+    if kind == "none":
+        return None
+    counts = np.bincount(labels, minlength=n_classes)
+    return dict(enumerate((len(labels) / (n_classes * counts)).tolist()))
 
 
 def _build(config, n_classes):

@@ -165,7 +165,13 @@ def test_saved_layer_comes_back_with_its_settings(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
 @pytest.mark.parametrize(
-    "settings", [{}, {"padding": "zeros", "top_db": 80.0}, {"padding": "none", "log": "ln", "power": 1.0}]
+    "settings",
+    [
+        {},
+        {"padding": "zeros", "top_db": 80.0},
+        {"padding": "none", "log": "ln", "power": 1.0},
+        {"mean_level": 0.4, "log": "ln", "log_floor": 1e-3},
+    ],
 )
 def test_tflite_with_built_in_ops_alone(settings, tmp_path):
     config = AudioConfig(
@@ -190,7 +196,7 @@ def test_tflite_with_built_in_ops_alone(settings, tmp_path):
 
 
 def test_silence_is_the_floor_and_has_finite_gradients():
-    for settings in ({}, {"log": "ln", "power": 1.0}, {"power": 0.6}, {"top_db": 80.0}):
+    for settings in ({}, {"log": "ln", "power": 1.0}, {"power": 0.6}, {"top_db": 80.0}, {"mean_level": 1.0}):
         silence = tf.zeros([1, 22050])
         with tf.GradientTape() as tape:
             tape.watch(silence)
@@ -198,6 +204,18 @@ def test_silence_is_the_floor_and_has_finite_gradients():
         assert np.isfinite(value).all()
         assert np.isfinite(tape.gradient(value, silence)).all()
     assert np.allclose(log_mel(tf.zeros([22050]), AudioConfig()), -100)
+
+
+def test_clips_of_one_level_sound_the_same_however_loud_they_are():
+    config = AudioConfig(mean_level=0.4, log="none")
+    clips = noise(3, 22050)
+    energies = log_mel(clips, config).numpy()
+    np.testing.assert_allclose(energies.mean(axis=(1, 2)), 0.4, rtol=1e-5)
+    # A factor of 2 ** n leaves float32's digits alone, and neighbours in a batch play no part.
+    louder = log_mel(clips * np.float32([[0.125], [1], [8]]), config)
+    np.testing.assert_allclose(louder, energies, rtol=1e-6)
+    natural = log_mel(clips, AudioConfig(log="none")).numpy()
+    np.testing.assert_allclose(energies, natural * (0.4 / natural.mean(axis=(1, 2), keepdims=True)), rtol=1e-5)
 
 
 def test_what_cannot_be_a_waveform_is_refused():

@@ -30,7 +30,7 @@ static double sample(long n) {
 int main(int argc, char **argv) {
   FILE *file = fopen(argv[1], "rb");
   if (argc != 2 || !file || fread(x, sizeof(float), FRONTEND_CLIP_SAMPLES, file) != FRONTEND_CLIP_SAMPLES) return 1;
-  double largest = -INFINITY;
+  double largest = -INFINITY, mean = 0;
   for (long t = 0; t < FRONTEND_FRAMES; t++) {
     for (long k = 0; k <= FRONTEND_N_FFT / 2; k++) {
       double re = 0, im = 0;
@@ -46,6 +46,14 @@ int main(int argc, char **argv) {
     for (long b = 0; b < FRONTEND_N_MELS; b++) {
       double m = 0;
       for (long i = 0; i < frontend_band_length[b]; i++) m += *weight++ * spectrum[frontend_band_start[b] + i];
+      features[t][b] = m;
+      mean += m / FRONTEND_FRAMES / FRONTEND_N_MELS;
+    }
+  }
+  for (long t = 0; t < FRONTEND_FRAMES; t++) {
+    for (long b = 0; b < FRONTEND_N_MELS; b++) {
+      double m = features[t][b];
+      if (FRONTEND_MEAN_LEVEL > 0) m *= FRONTEND_MEAN_LEVEL / fmax(mean, 1e-10);
       if (FRONTEND_LOG_KIND == 1) m = FRONTEND_LOG_FACTOR * log(fmax(m, FRONTEND_LOG_FLOOR));
       if (FRONTEND_LOG_KIND == 2) m = log(m + FRONTEND_LOG_FLOOR);
       features[t][b] = m;
@@ -69,6 +77,7 @@ SETTINGS = {
     "padded by zeros, ln, short window": {"padding": "zeros", "log": "ln", "log_floor": 1e-3, "win_length": 200},
     "unpadded, magnitude, top_db": {"padding": "none", "power": 1.0, "top_db": 30.0, "mel_scale": "slaney"},
     "no logarithm, unit area": {"log": "none", "mel_norm": "slaney"},
+    "of one level, ln": {"mean_level": 0.5, "log": "ln", "log_floor": 1e-3},
 }
 
 

@@ -17,7 +17,7 @@ from urbansound.scoring import Classifier
 
 YAMNET_AUDIO = AudioConfig(
     sample_rate=16000, clip_seconds=1.5, n_fft=512, win_length=400, hop_length=160, n_mels=64, f_min=125.0,
-    f_max=7500.0, mel_triangles="mel", power=1.0, padding="none", log="ln", log_floor=2e-5,
+    f_max=7500.0, mel_triangles="mel", power=1.0, padding="none", mean_level=0.37, log="ln", log_floor=1e-3,
 )  # fmt: skip
 
 

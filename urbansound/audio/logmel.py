@@ -10,6 +10,8 @@ from urbansound.audio.mel_filterbank import mel_filterbank
 from urbansound.config import AudioConfig
 from urbansound.errors import InputError
 
+LEAST_MEAN = 1e-10  # of mel energies that are scaled to a mean; digital silence stays silent
+
 
 def log_mel(waveforms, config: AudioConfig):
     """Waveforms to log-mel spectrograms, each clip by itself.
@@ -40,7 +42,7 @@ def log_mel(waveforms, config: AudioConfig):
     frames = _frames(tf.cast(waveforms, tf.float32), config)  # [..., frames, win_length]
     spectrum = tf.signal.rfft(frames * hann_window(config.win_length), [config.n_fft])  # complex64 [..., frames, bins]
     mel = tf.tensordot(_magnitude_power(spectrum, config.power), mel_filterbank(config), 1)  # [..., frames, n_mels]
-    return _compress(mel, config)
+    return _compress(_levelled(mel, config.mean_level), config)
 
 
 @keras.saving.register_keras_serializable(package="urbansound")
@@ -117,6 +119,14 @@ def _magnitude_power(spectrum, power):
         return tf.abs(spectrum)
     energy = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     return energy if power == 2 else tf.pow(tf.maximum(energy, 1e-30), power / 2)
+
+
+def _levelled(mel, mean_level):
+    """Float32 [..., frames, n_mels] of the mean `mean_level`, each clip by itself; None: as it is."""
+    if mean_level is None:
+        return mel
+    mean = tf.reduce_mean(mel, axis=[-2, -1], keepdims=True)
+    return mel * (mean_level / tf.maximum(mean, LEAST_MEAN))
 
 
 def _compress(mel, config):

@@ -68,7 +68,7 @@ ENCODINGS = (
 )
 
 
-def ensure(root, seed, recordings_per_class=25, on_progress=None):
+def ensure(root, seed, recordings_per_class=40, on_progress=None):
     """Make the data set under `root` unless it is there already, whole and with these settings.
 
     It is made beside its place and renamed, so that an interruption leaves nothing half-written. One

@@ -1,6 +1,6 @@
 """YAMNet, Google's MobileNet v1 trained on AudioSet, as an embedding of patches of 0.96 s, with a head on top.
 
-It hears ln(mel + log_floor) as configs/yamnet.flags sets it. Batch normalization is folded into the
+It hears ln(mel + 0.001) as configs/yamnet.flags sets it. Batch normalization is folded into the
 convolutions, as published .tflite files have it: a small data set's own statistics are no better.
 
 Source: Plakal and Ellis 2020, tensorflow/models research/audioset/yamnet; Howard et al. 2017.
@@ -12,10 +12,6 @@ import keras
 from keras import layers
 
 PATCH_FRAMES, PATCH_HOP = 96, 48
-# How loud a clip was recorded says little of its class, and YAMNet minds: brought to one level, unheard
-# recordings score two points higher. Taken by what sounds all the time, not by single peaks.
-LEVEL = 1.0  # ln(mel) that the loudest band of a clip's frames is brought to, on average
-FLOOR = math.log(0.001)  # what YAMNet adds to mel energies, after that
 # stride, channels of each block: a convolution first, then depthwise and pointwise ones
 ROWS = (
     (2, 32),
@@ -38,14 +34,13 @@ ROWS = (
 def build(input_shape, n_classes, config):
     """The network; see `models.build`. Its layer "standardize" stands between the embedding and the head."""
     log_mel = keras.Input(input_shape, name="log_mel")
-    x = _levelled(log_mel)
-    x = _patches(x)  # [batch * patches, PATCH_FRAMES, n_mels, 1]
+    x = _patches(log_mel)  # [batch * patches, PATCH_FRAMES, n_mels, 1]
     x = embedding(x, config.trainable_blocks)  # [batch * patches, channels]
     x = keras.ops.reshape(x, (-1, _count(input_shape[0]), x.shape[-1]))  # [batch, patches, channels]
     x = layers.Concatenate()([keras.ops.mean(x, axis=1), keras.ops.max(x, axis=1)])  # [batch, 2 * channels]
     x = layers.Normalization(name="standardize")(x)
-    # A value far from what was heard in training says no more than one at its edge.
-    x = layers.Activation("tanh")(x)
+    # A value far from what was heard in training says no more than one at its edge, two standard deviations off.
+    x = layers.Activation("tanh")(x / 2)
     x = layers.Dropout(config.dropout)(x)
     return keras.Model(log_mel, layers.Dense(n_classes, activation="softmax", name="scores")(x), name="yamnet")
 
@@ -70,13 +65,6 @@ def embedding(patches, trainable_blocks):
         name = f"layer{block}_pointwise_conv"
         x = layers.Conv2D(channels, 1, name=name, kernel_initializer="he_normal", **options)(x)
     return keras.ops.mean(x, axis=(1, 2))
-
-
-def _levelled(log_mel):
-    """Each clip of [batch, frames, n_mels] at LEVEL, with nothing below FLOOR; same shape."""
-    level = keras.ops.mean(keras.ops.max(log_mel, axis=2, keepdims=True), axis=1, keepdims=True)  # [batch, 1, 1]
-    x = layers.Subtract()([log_mel, level])
-    return layers.ReLU()(x + (LEVEL - FLOOR)) + FLOOR
 
 
 def _patches(log_mel):
