@@ -1,0 +1,170 @@
+"""The family in one table: what each trained run is, takes and reaches; Markdown, as README has it.
+
+python tests/benchmarks/variants.py --run_dirs=runs/cnn,runs/crnn,… [--untrained=resnet50,vggish] [--rounds=5]
+
+A run is exported to int8 (`python -m export`), which measures it on its own test fold. Training steps on
+a batch in memory and int8 windows on one thread are timed in turn, round by round, in this process, on
+whatever cores it has; figures are medians. Minutes of training are steps times that, the epochs of the run,
+and for a frozen body its embeddings once per clip; feeding adds a few percent. What is untrained (its weights
+are not at hand) has sizes and times alone, of its flag file's settings.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+from absl import app, flags
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_DIRS = flags.DEFINE_list("run_dirs", [], "trained runs, a row each")
+UNTRAINED = flags.DEFINE_list("untrained", [], "flag files of configs/ by name, built with random weights")
+ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds", lower_bound=1)
+WINDOWS_PER_ROUND = 10
+CLASSES, CLIPS = 10, 1260  # of an untrained row: UrbanSound8K's folds 1 and 3
+CALIBRATION_WINDOWS = 8
+UNKNOWN = "–"  # noqa: RUF001
+
+
+def main(argv):
+    """Print the table, then one line of JSON."""
+    del argv
+    if not RUN_DIRS.value and not UNTRAINED.value:
+        sys.exit("error: pass --run_dirs=FOLDER,FOLDER or --untrained=NAME,NAME")
+    rows = [of_run(folder) for folder in RUN_DIRS.value] + [of_flags(name) for name in UNTRAINED.value]
+    measure(rows)
+    columns = {
+        "variant": lambda row: row["variant"],
+        "parameters": lambda row: f"{row['parameters'] / 1000:,.0f} k",
+        "multiply-adds": lambda row: f"{row['multiply_adds'] / 1e6:,.0f} M",
+        "training": lambda row: f"{row['minutes']:.1f} min",
+        "accuracy": lambda row: UNKNOWN if row["accuracy"] is None else f"{100 * row['accuracy']:.1f} %",
+        "int8": lambda row: f"{row['bytes'] / 1000:,.0f} kB",
+        "int8 accuracy": lambda row: UNKNOWN if row["change"] is None else f"{row['change']:+.2f}",
+        "int8 latency": lambda row: f"{row['latency']:.1f} ms",
+    }
+    print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(text(row) for text in columns.values())} |")
+    kept = [{name: value for name, value in row.items() if name not in ("model", "config", "content")} for row in rows]
+    print(json.dumps(kept))
+
+
+def of_run(folder):
+    """A row of a trained run."""
+    from urbansound.run import Run
+
+    run = Run.open(folder)
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "export", f"--run_dir={run.path.resolve()}", f"--out={home}/out"]
+        options = ["--name=variant", "--formats=int8", "--max_accuracy_drop=100"]
+        subprocess.run([*command, *options], check=True, cwd=ROOT, stdout=sys.stderr)
+        report = json.loads(Path(home, "out/report.json").read_text())
+        content = Path(home, "out/variant_int8.tflite").read_bytes()
+    (file,) = report["files"]
+    name = run.config.model.model
+    width = run.config.model.width
+    return {
+        "variant": name if width == 1 else f"{name}, width {width:g}",
+        "parameters": report["keras"]["parameters"],
+        "accuracy": report["keras"]["accuracy"],
+        "change": file["accuracy_change"],
+        "clips": int((run.clips.split == "train").sum()),
+        "content": content,
+        "model": run.load_model(),
+        "config": run.config,
+    }
+
+
+def of_flags(name):
+    """A row of the flag file configs/`name`.flags with random weights."""
+    from export import tflite
+    from urbansound import flags as setting_flags
+    from urbansound import models
+    from urbansound.scoring import Classifier
+
+    values = flags.FlagValues()
+    setting_flags.define(values)
+    values([name, f"--flagfile={ROOT}/configs/{name}.flags"])
+    config = setting_flags.config_from(values)
+    model = models.build(config.model.model, (config.audio.frames, config.audio.n_mels), CLASSES, config.model)
+    names = tuple(map(str, range(CLASSES)))
+    classifier = Classifier(model, config.audio, config.audio.clip_samples, config.data.short_clips, names)
+    shape = (CALIBRATION_WINDOWS, config.audio.clip_samples)
+    windows = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
+    return {
+        "variant": name,
+        "parameters": model.count_params(),
+        "accuracy": None,
+        "change": None,
+        "clips": CLIPS,
+        "content": tflite.convert(classifier, "int8", windows),
+        "model": model,
+        "config": config,
+    }
+
+
+def measure(rows):
+    """Add to each row bytes, multiply_adds, minutes of training and milliseconds of latency."""
+    from export import profile
+
+    for row in rows:
+        row["bytes"] = len(row["content"])
+        row["multiply_adds"] = profile.multiply_adds(row["content"])
+    costs = [training_cost(row["model"], row["config"], row["clips"]) for row in rows]
+    interpreters = [profile.ready(row["content"], threads=1) for row in rows]
+    minutes, latency = [[] for _ in rows], [[] for _ in rows]
+    for round_ in range(-1, ROUNDS.value):  # the first warms up
+        for place, cost in enumerate(costs):
+            value = cost()
+            if round_ >= 0:
+                minutes[place].append(value)
+        for _ in range(WINDOWS_PER_ROUND):
+            for place, interpreter in enumerate(interpreters):
+                start = time.perf_counter()
+                interpreter.invoke()
+                if round_ >= 0:
+                    latency[place].append(1000 * (time.perf_counter() - start))
+    for place, row in enumerate(rows):
+        row["minutes"], row["latency"] = statistics.median(minutes[place]), statistics.median(latency[place])
+
+
+def training_cost(model, config, clips):
+    """A function that times one step and returns the minutes of the whole training; see the top."""
+    from urbansound import frozen, trainer
+    from urbansound.data.pipeline import steps_per_epoch
+
+    steps = steps_per_epoch(clips, config)
+    trainer.compile_model(model, config.train, steps)
+    generator = np.random.default_rng(0)
+    batch = config.train.batch_size
+    log_mels = generator.normal(0, 1, (batch, *model.input.shape[1:])).astype(np.float32)
+    targets = np.eye(CLASSES, dtype=np.float32)[generator.integers(CLASSES, size=batch)]
+    learner, inputs, body = model, log_mels, None
+    if frozen.is_frozen(model):
+        body, learner = frozen.body(model), frozen.head(model)
+        inputs = body.predict(log_mels, verbose=0)
+
+    def minutes():
+        start = time.perf_counter()
+        learner.train_on_batch(inputs, targets)
+        seconds = (time.perf_counter() - start) * steps * config.train.epochs
+        if body is not None:
+            start = time.perf_counter()
+            body.predict_on_batch(log_mels)
+            seconds += (time.perf_counter() - start) * clips / batch
+        return seconds / 60
+
+    return minutes
+
+
+if __name__ == "__main__":
+    app.run(main)
