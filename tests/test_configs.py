@@ -20,6 +20,7 @@ TINY = (
     "--test_fold=1",
     "--bad_clips=fail",
     "--yamnet_weights=none",
+    "--vggish_checkpoint=none",
 )
 
 

@@ -239,8 +239,8 @@ class AugmentConfig(_Checked):
 class ModelConfig(_Checked):
     """Which architecture, and its size."""
 
-    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn", "yamnet"))
-    width: float = setting(1.0, "cnn: multiplier of the number of channels", above=0)
+    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn", "vggish", "yamnet"))
+    width: float = setting(1.0, "cnn, vggish: multiplier of the number of channels", above=0)
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
@@ -251,6 +251,16 @@ class ModelConfig(_Checked):
     yamnet_weights: str | None = setting(
         "weights/yamnet.h5", "yamnet: the published yamnet.h5 or yamnet.tflite; none: random weights"
     )
+    vggish_checkpoint: str | None = setting(
+        None, "vggish: the published vggish_model.ckpt, at width 1; none: random weights, which a line says"
+    )
+    vggish_pca: str | None = setting(
+        None, "vggish: the published vggish_pca_params.npz, to whiten and clip embeddings; none: left as they are"
+    )
+
+    def _check(self):
+        if self.vggish_pca is not None and self.vggish_checkpoint is None:
+            raise InputError("--vggish_pca belongs to published embeddings: pass --vggish_checkpoint=FILE too")
 
 
 @dataclasses.dataclass(frozen=True)

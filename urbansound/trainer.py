@@ -40,8 +40,8 @@ def train(run):
     compile_model(model, config.train, steps_per_epoch(len(training[0]), config))
     journal = Journal(run, config.train, model)
     restored = journal.restore()
-    if not restored:
-        pretrained.load(model, config.model)
+    if not restored and not pretrained.load(model, config.model):
+        print(f"{config.model.model}: RANDOM weights, since the settings name no file of published ones")
     learner, feed, ordered = model, training_batches, evaluation_batches
     if frozen.is_frozen(model):
         learner, feed, ordered = frozen.head(model), embedding_batches, ordered_embeddings

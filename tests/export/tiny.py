@@ -24,11 +24,13 @@ def sounds(audio, count, seed=0):
     return np.clip(waves, -1, 1).astype(np.float32)
 
 
-def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), model="cnn"):
-    """A Classifier of an architecture whose scores differ from clip to clip."""
+def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), model="cnn", width=0.5, load=None, **settings):
+    """A Classifier whose scores differ from clip to clip; load(network, log_mels) sets weights before all else."""
     keras.utils.set_random_seed(1)
     log_mels = log_mel(sounds(audio, 32, seed=1), audio)
-    network = models.build(model, log_mels.shape[1:], len(names), ModelConfig(model=model, width=0.5))
+    network = models.build(model, log_mels.shape[1:], len(names), ModelConfig(model=model, width=width, **settings))
+    if load:
+        load(network, log_mels)
     standardize(network, body(network)(log_mels))
     for _ in range(30):
         network(log_mels, training=True)

@@ -1,9 +1,9 @@
 """The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
 
 from urbansound.errors import InputError
-from urbansound.models import cnn, yamnet
+from urbansound.models import cnn, vggish, yamnet
 
-BUILDERS = {"cnn": cnn.build, "yamnet": yamnet.build}
+BUILDERS = {"cnn": cnn.build, "vggish": vggish.build, "yamnet": yamnet.build}
 
 
 def build(name, input_shape, n_classes, config):

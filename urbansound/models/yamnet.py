@@ -11,6 +11,8 @@ import math
 import keras
 from keras import layers
 
+from urbansound.models import heads
+
 PATCH_FRAMES, PATCH_HOP = 96, 48
 # stride, channels of each block: a convolution first, then depthwise and pointwise ones
 ROWS = (
@@ -37,12 +39,7 @@ def build(input_shape, n_classes, config):
     x = _patches(log_mel)  # [batch * patches, PATCH_FRAMES, n_mels, 1]
     x = embedding(x, config.trainable_blocks)  # [batch * patches, channels]
     x = keras.ops.reshape(x, (-1, _count(input_shape[0]), x.shape[-1]))  # [batch, patches, channels]
-    x = layers.Concatenate()([keras.ops.mean(x, axis=1), keras.ops.max(x, axis=1)])  # [batch, 2 * channels]
-    x = layers.Normalization(name="standardize")(x)
-    # A value far from what was heard in training says no more than one at its edge, two standard deviations off.
-    x = layers.Activation("tanh")(x / 2)
-    x = layers.Dropout(config.dropout)(x)
-    return keras.Model(log_mel, layers.Dense(n_classes, activation="softmax", name="scores")(x), name="yamnet")
+    return keras.Model(log_mel, heads.over_time(x, n_classes, config), name="yamnet")
 
 
 def embedding(patches, trainable_blocks):

@@ -1,8 +1,8 @@
 """Published weights into new models; what `models` builds knows no file."""
 
-from urbansound.pretrained import yamnet
+from urbansound.pretrained import vggish, yamnet
 
-LOADERS = {"yamnet": yamnet.load}
+LOADERS = {"vggish": vggish.load, "yamnet": yamnet.load}
 
 
 def load(model, config):
@@ -12,8 +12,10 @@ def load(model, config):
       model: what `models.build` made of `config`.
       config: a ModelConfig.
 
+    Returns:
+      False where its architecture has published weights and the settings name no file of them; else True.
+
     Raises:
       InputError: the file is missing or holds something else.
     """
-    if config.model in LOADERS:
-        LOADERS[config.model](model, config)
+    return config.model not in LOADERS or LOADERS[config.model](model, config)

@@ -19,11 +19,14 @@ CLASSIFIER = "dense"
 def load(model, config):
     """Set the convolutions of a model built by `models.yamnet`; with config.yamnet_weights None, nothing.
 
+    Returns:
+      Whether there was a file to load.
+
     Raises:
       InputError: no such file, or it is not YAMNet's.
     """
     if config.yamnet_weights is None:
-        return
+        return False
     weights = read(config.yamnet_weights)
     if model.input.shape[-1] != N_MELS:
         raise InputError(
@@ -32,6 +35,7 @@ def load(model, config):
         )
     for name in CONVOLUTIONS:
         model.get_layer(name.replace("/", "_")).set_weights(weights[name])
+    return True
 
 
 def read(path):
