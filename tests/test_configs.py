@@ -21,6 +21,7 @@ TINY = (
     "--bad_clips=fail",
     "--yamnet_weights=none",
     "--vggish_checkpoint=none",
+    "--resnet_weights=none",
 )
 
 

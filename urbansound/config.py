@@ -239,14 +239,23 @@ class AugmentConfig(_Checked):
 class ModelConfig(_Checked):
     """Which architecture, and its size."""
 
-    model: str = setting("cnn", "architecture, a name from urbansound.models", choices=("cnn", "vggish", "yamnet"))
-    width: float = setting(1.0, "cnn, vggish: multiplier of the number of channels", above=0)
+    model: str = setting(
+        "cnn",
+        "architecture, a name from urbansound.models",
+        choices=("cnn", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet"),
+    )
+    width: float = setting(1.0, "cnn, crnn, resnet, transformer, vggish: multiplier of the number of channels", above=0)
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
         "blocks of a pretrained model that learn with its head, counted from the last; "
         "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays",
         minimum=0,
+    )
+    resnet_weights: str | None = setting(
+        "imagenet",
+        "resnet50: imagenet, downloaded by Keras; a file of keras.applications.ResNet50 without its top, "
+        "such as resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5; none: random weights",
     )
     yamnet_weights: str | None = setting(
         "weights/yamnet.h5", "yamnet: the published yamnet.h5 or yamnet.tflite; none: random weights"

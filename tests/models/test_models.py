@@ -10,7 +10,14 @@ from urbansound.models import yamnet
 from urbansound.trainer import standardize
 
 # Parameters: what a microcontroller's flash takes as int8; MobileNet v1 without batch normalization and classifier.
-BUDGETS = {"cnn": 500_000, "yamnet": 3_300_000}
+BUDGETS = {
+    "cnn": 500_000,
+    "crnn": 500_000,
+    "resnet": 500_000,
+    "resnet50": 24_000_000,
+    "transformer": 500_000,
+    "yamnet": 3_300_000,
+}
 WIDTHS = {"vggish": 1 / 32}  # 72 million parameters are too many for a quick test
 
 

@@ -1,9 +1,17 @@
 """The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
 
 from urbansound.errors import InputError
-from urbansound.models import cnn, vggish, yamnet
+from urbansound.models import cnn, crnn, resnet, transformer, vggish, yamnet
 
-BUILDERS = {"cnn": cnn.build, "vggish": vggish.build, "yamnet": yamnet.build}
+BUILDERS = {
+    "cnn": cnn.build,
+    "crnn": crnn.build,
+    "resnet": resnet.build,
+    "resnet50": resnet.build_resnet50,
+    "transformer": transformer.build,
+    "vggish": vggish.build,
+    "yamnet": yamnet.build,
+}
 
 
 def build(name, input_shape, n_classes, config):

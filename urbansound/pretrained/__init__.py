@@ -1,8 +1,8 @@
 """Published weights into new models; what `models` builds knows no file."""
 
-from urbansound.pretrained import vggish, yamnet
+from urbansound.pretrained import resnet, vggish, yamnet
 
-LOADERS = {"vggish": vggish.load, "yamnet": yamnet.load}
+LOADERS = {"resnet50": resnet.load, "vggish": vggish.load, "yamnet": yamnet.load}
 
 
 def load(model, config):

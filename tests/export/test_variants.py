@@ -1,0 +1,44 @@
+"""Architectures beside the cnn and the pretrained: each exports to built-in operations and answers as in Keras."""
+
+import numpy as np
+import pytest
+from test_tflite import BUILTIN, TYPES, operations
+from tiny import AUDIO, classifier_of, sounds
+
+from export import savedmodel, tflite
+
+
+@pytest.fixture(scope="module", params=["resnet", "crnn", "transformer"])
+def classifier(request):
+    return classifier_of(model=request.param)
+
+
+# int8: weights of no training and 40 clips for the ranges. A step of rounding now and then is another label.
+@pytest.mark.parametrize(
+    ("format", "mean", "same"), [("float32", 1e-5, 1.0), ("int8", 0.06, 0.8), ("int8_spectrogram", 0.06, 0.8)]
+)
+def test_files_answer_as_keras(classifier, format, mean, same):
+    content = tflite.convert(classifier, format, sounds(AUDIO, 40, seed=2))
+    assert not {BUILTIN.CUSTOM, BUILTIN.PLACEHOLDER_FOR_GREATER_OP_CODES} & {code for code, _ in operations(content)}
+    if format == "int8_spectrogram":
+        assert all(types <= {TYPES.INT8, TYPES.INT32} for _, types in operations(content))
+    waveforms = sounds(AUDIO, 60, seed=3)
+    expected = classifier.score_windows(waveforms).numpy()
+    assert np.all(np.ptp(expected, axis=0) > 0.1)  # or the comparison below says nothing
+    scores = tflite.score_windows(content, AUDIO)(waveforms)
+    assert np.mean(np.abs(scores - expected)) < mean
+    assert np.mean(scores.argmax(axis=1) == expected.argmax(axis=1)) >= same
+
+
+def test_the_saved_model_answers_as_keras(classifier, tmp_path):
+    savedmodel.write(classifier, tmp_path / "1")
+    waveforms = sounds(AUDIO, 4, seed=3)
+    scores = savedmodel.load(tmp_path / "1")("serving_default", {"waveform": waveforms})["scores"]
+    np.testing.assert_allclose(scores, classifier.score_windows(waveforms), atol=1e-4)
+
+
+def test_resnet50_can_be_all_int8():
+    # Rounding through fifty layers of no training leaves nothing to compare scores by.
+    content = tflite.convert(classifier_of(model="resnet50"), "int8_spectrogram", sounds(AUDIO, 4, seed=2))
+    assert BUILTIN.CUSTOM not in {code for code, _ in operations(content)}
+    assert all(types <= {TYPES.INT8, TYPES.INT32} for _, types in operations(content))
