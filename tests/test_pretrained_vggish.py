@@ -1,5 +1,7 @@
 """VGGish's published checkpoint and PCA into its model, variable by variable; faults in one line."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -114,6 +116,22 @@ def test_another_file_is_refused(tmp_path):
         loaded(config_of(path))
 
 
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_checkpoint_without_all_its_data_is_refused_and_nothing_is_loaded(tmp_path, kept):
+    path = write(tmp_path / "vggish_model.ckpt", random_variables(), version=2)
+    (data,) = tmp_path.glob("*.data-*")
+    data.write_bytes(data.read_bytes()[: int(kept * data.stat().st_size)])
+    if not kept:
+        data.unlink()
+    config = config_of(path)
+    model = models.build("vggish", (96, 64), 3, config)
+    before = model.get_weights()
+    with pytest.raises(InputError, match=r"vggish_model\.ckpt: damaged, .* download https://"):
+        pretrained.load(model, config)
+    for mine, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 @pytest.mark.parametrize("name", ["vggish/conv4/conv4_1/weights", "vggish/fc2/biases"])
 def test_a_missing_variable_is_named(tmp_path, name):
     variables = random_variables()
@@ -203,19 +221,42 @@ def test_a_bad_checkpoint_ends_the_command_before_anything_is_decoded(tone_folde
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("blocks", [0, 2])
-def test_a_run_starts_from_the_checkpoint_or_says_that_it_does_not(tone_folder, tmp_path, blocks):
-    options = ("--n_mels=64", "--n_fft=1024", f"--width={WIDTH}", f"--trainable_blocks={blocks}")
+OF_ITS_SIZE = ("--n_mels=64", "--n_fft=1024", f"--width={WIDTH}")
+
+
+def test_layers_before_those_that_learn_stay_as_published(tone_folder, tmp_path):
     variables = random_variables()
-    path = write(tmp_path / "vggish_model.ckpt", variables)
-    process = command("train", *flags(tone_folder, tmp_path), *options, f"--vggish_checkpoint={path}")
+    checkpoint = write(tmp_path / "vggish_model.ckpt", variables)
+    published = ("--trainable_blocks=2", f"--vggish_checkpoint={checkpoint}")
+    process = command("train", *flags(tone_folder, tmp_path), *OF_ITS_SIZE, *published)
     assert process.returncode == 0, process.stderr
     assert "RANDOM" not in process.stdout
     model = keras.models.load_model(tmp_path / "run/model.keras", compile=False)
-    names = list(variables)
-    assert_holds(model, {name: variables[name] for name in names[: len(names) - 2 * blocks]})
-    for name in names[len(names) - 2 * blocks :: 2]:
+    *kept, fc1_2, _, fc2, _ = variables
+    assert_holds(model, {name: variables[name] for name in kept})
+    for name in (fc1_2, fc2):
         assert not np.array_equal(model.get_layer(name.split("/")[-2]).kernel, variables[name])
+
+
+def test_a_frozen_run_is_evaluated_and_exported_without_the_published_files(tone_folder, tmp_path):
+    variables = random_variables()
+    checkpoint, pca, run = (tmp_path / name for name in ("vggish_model.ckpt", "vggish_pca_params.npz", "run"))
+    write(checkpoint, variables)
+    np.savez(pca, pca_eigen_vectors=np.random.default_rng(1).normal(0, 1, (8, 8)), pca_means=np.ones(8))
+    published = (f"--vggish_checkpoint={checkpoint}", f"--vggish_pca={pca}")
+    process = command("train", *flags(tone_folder, tmp_path), *OF_ITS_SIZE, *published)
+    assert process.returncode == 0, process.stderr
+    assert_holds(keras.models.load_model(run / "model.keras", compile=False), variables)
+    measured = (run / "metrics.json").read_text()
+    for file in (checkpoint, pca, run / "metrics.json"):
+        file.unlink()
+    process = command("evaluate", f"--run_dir={run}")
+    assert process.returncode == 0, process.stderr
+    assert json.loads((run / "metrics.json").read_text()) == json.loads(measured)
+    options = ("--formats=int8", "--max_accuracy_drop=100")
+    process = command("export", f"--run_dir={run}", f"--out={tmp_path / 'out'}", *options)
+    assert process.returncode == 0, process.stderr
+    assert len(list((tmp_path / "out").rglob("*.tflite"))) == 1
 
 
 def test_random_weights_are_said(tone_folder, tmp_path):

@@ -154,7 +154,8 @@ def test_the_flag_file_hears_what_vggish_was_trained_on(monkeypatch):
     values = flags.define(absl_flags.FlagValues())
     absl_flags.DEFINE_string("flagfile", "", "settings", values)
     values(["train", "--flagfile=configs/vggish.flags"])
-    audio = flags.config_from(values).audio
+    audio, model = flags.config_from(values).audio, flags.config_from(values).model
+    assert (model.model, model.width) == ("vggish", 1)  # or the published checkpoint has no place in it
     waveform = np.random.default_rng(0).normal(0, 0.1, 64000) * np.linspace(0, 1, 64000)
     expected = published_log_mel(waveform)
     got = log_mel(waveform.astype(np.float32), audio).numpy()

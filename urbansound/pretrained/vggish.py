@@ -29,7 +29,8 @@ def load(model, config):
       Whether there was a checkpoint to load; with config.vggish_checkpoint None the body stays random.
 
     Raises:
-      InputError: no such file, not VGGish's, or the model has other shapes than its variables.
+      InputError: no such file, not VGGish's, damaged, or the model has other shapes than its variables; the model is
+        as it was then.
     """
     if config.vggish_checkpoint is None:
         return False
@@ -37,11 +38,11 @@ def load(model, config):
     shapes = {}
     for scope, layer in layers.items():
         shapes |= {f"{scope}/weights": tuple(layer.kernel.shape), f"{scope}/biases": tuple(layer.bias.shape)}
-    reader = _checked(config.vggish_checkpoint, shapes)
+    variables = _read(config.vggish_checkpoint, shapes)
     if config.vggish_pca is not None:
         model.get_layer("pca").set_weights(read_pca(config.vggish_pca, model.get_layer("pca").units))
     for scope, layer in layers.items():
-        layer.set_weights([reader.get_tensor(f"{scope}/{part}") for part in ("weights", "biases")])
+        layer.set_weights([variables[f"{scope}/{part}"] for part in ("weights", "biases")])
     return True
 
 
@@ -74,8 +75,8 @@ def read_pca(path, values):
     return components.T.astype(np.float32), (-components @ means).astype(np.float32)
 
 
-def _checked(path, shapes):
-    """A reader of the checkpoint at `path`, which has variables of `shapes`."""
+def _read(path, shapes):
+    """{variable: array} of those that `shapes` names, all of the checkpoint at `path` or none."""
     try:
         reader = tf.train.load_checkpoint(path)
     except (tf.errors.OpError, ValueError):
@@ -84,7 +85,10 @@ def _checked(path, shapes):
             "(none: random weights)"
         ) from None
     _check_shapes(path, reader.get_variable_to_shape_map(), shapes, CHECKPOINT_URL)
-    return reader
+    try:
+        return {name: reader.get_tensor(name) for name in shapes}
+    except (tf.errors.OpError, IndexError):  # the latter where a file ends too early
+        raise InputError(f"{path}: damaged, its variables can't be read; download {CHECKPOINT_URL} again") from None
 
 
 def _check_shapes(path, found, expected, url):
