@@ -70,6 +70,36 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
+def without(file, name):
+    del file[name]
+
+
+def cut(file, name):
+    values = file[name][..., :1]
+    del file[name]
+    file[name] = values
+
+
+def with_fewer_layers(file, name):
+    file.attrs["layer_names"] = file.attrs["layer_names"][:-20]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(without, "kernel"), (cut, "shape"), (with_fewer_layers, "Layer count mismatch")],
+)
+def test_a_file_that_does_not_fit_is_refused(path, tmp_path, change, reason):
+    misfit = tmp_path / "misfit.h5"
+    misfit.write_bytes(path.read_bytes())
+    with h5py.File(misfit, "a") as file:
+        change(file, "conv3_block1_1_conv/conv3_block1_1_conv/kernel:0")
+    config = ModelConfig(model="resnet50", resnet_weights=str(misfit))
+    message = rf"misfit\.h5: not ResNet50's weights without its top \(.*{reason}"
+    with pytest.raises(InputError, match=message) as caught:
+        pretrained.load(models.build("resnet50", (64, 64), 3, config), config)
+    assert "\n" not in str(caught.value)
+
+
 def test_no_network_ends_the_command_before_anything_is_decoded(tone_folder, tmp_path, monkeypatch):
     # Where a proxy refuses every connection, as where there is none.
     for name in ("http_proxy", "https_proxy"):

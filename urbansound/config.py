@@ -248,7 +248,7 @@ class ModelConfig(_Checked):
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
-        "blocks of a pretrained model that learn with its head, counted from the last; "
+        "vggish, yamnet: blocks of the pretrained model that learn with its head, counted from the last; "
         "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays",
         minimum=0,
     )

@@ -93,7 +93,14 @@ def test_standardize_takes_the_statistics_of_each_value_that_reaches_it(name):
     np.testing.assert_allclose(np.std(standardized, axis=axes)[varied], 1, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["cnn"])
+@pytest.mark.parametrize(("width", "parameters"), [(0.3, 20_000), (3.0, 2_000_000)])
+def test_width_takes_the_cnn_from_20_thousand_to_2_million_parameters(width, parameters):
+    # At the audio settings of configs/base.flags for four seconds; channels come in steps of eight.
+    model = models.build("cnn", (345, 64), 10, ModelConfig(width=width))
+    assert 0.8 * parameters < model.count_params() < 1.2 * parameters
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
 def test_width_scales_channels_in_steps_of_eight(name):
     def channels(width):
         model = models.build(name, (87, 64), 10, ModelConfig(model=name, width=width))
