@@ -2,7 +2,7 @@
 
 In MobileNets most channels of a tensor may lie a hundred times below its loudest; int8 rounds them away. Between
 two convolutions with a ReLU a channel may be divided by any positive factor, if what reads it multiplies: the
-same function in float.
+same function in float. So may one of the last convolution, if the standardisation of its pooled values takes it back.
 
 Source: Nagel, van Baalen, Blankevoort, Welling 2019 (cross-layer equalization), here by activations, since weights
 have a step for each channel anyway.
@@ -13,7 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from export.quantization import BUILTIN, codes, interpreter, pack, unpack
 
-AXES = {BUILTIN.CONV_2D: (0, 3), BUILTIN.DEPTHWISE_CONV_2D: (3, 3)}  # of output and input channels in the weights
+# Axes of output and input channels in the weights.
+AXES = {BUILTIN.CONV_2D: (0, 3), BUILTIN.DEPTHWISE_CONV_2D: (3, 3), BUILTIN.FULLY_CONNECTED: (0, 1)}
+POOLING = (BUILTIN.MEAN, BUILTIN.REDUCE_MAX, BUILTIN.RESHAPE, BUILTIN.CONCATENATION)  # as large as what they take
 LEAST = 0.01  # of the loudest channel's range: what lies lower is not raised all the way
 
 
@@ -25,20 +27,37 @@ def equalized(content, calibration):
       calibration: float32 [clips, ...], inputs to take the channels' ranges from.
 
     Returns:
-      The file's bytes; unchanged where no depthwise convolution stands next to another convolution.
+      The file's bytes; unchanged where no depthwise convolution stands next to another convolution and no
+      embedding is standardised.
     """
     model = unpack(content)
-    pairs = _pairs(model)
-    if not pairs:
+    pairs, embedding = _pairs(model), _embedding(model)
+    if not pairs and embedding is None:
         return content
-    loudest = _loudest(content, [first.outputs[0] for (_, first), _ in pairs], calibration)
+    tensors = [first.outputs[0] for (_, first), _ in pairs]
+    loudest = _loudest(content, tensors + ([embedding[1].outputs[0]] if embedding else []), calibration)
     for (first_code, first), (second_code, second) in pairs:
-        channels = loudest[first.outputs[0]]
-        factor = np.maximum(channels / max(channels.max(), 1e-12), LEAST)
-        _multiply(model, first.inputs[1], 1 / factor, AXES[first_code][0])
-        _multiply(model, first.inputs[2], 1 / factor, 0)
+        factor = _factor(loudest[first.outputs[0]])
+        _divide_output(model, first_code, first, factor)
         _multiply(model, second.inputs[1], factor, AXES[second_code][1])
+    if embedding:
+        code, last, mean, scale = embedding
+        factor = _factor(loudest[last.outputs[0]])
+        _divide_output(model, code, last, factor)
+        copies = model.subgraphs[0].tensors[mean].shape[-1] // len(factor)
+        _multiply(model, mean, np.tile(1 / factor, copies), -1)
+        _multiply(model, scale, np.tile(factor, copies), -1)
     return pack(model)
+
+
+def _factor(channels):
+    return np.maximum(channels / max(channels.max(), 1e-12), LEAST)
+
+
+def _divide_output(model, code, op, factor):
+    _multiply(model, op.inputs[1], 1 / factor, AXES[code][0])
+    if len(op.inputs) > 2 and op.inputs[2] >= 0:
+        _multiply(model, op.inputs[2], 1 / factor, 0)
 
 
 def _pairs(model):
@@ -54,6 +73,23 @@ def _pairs(model):
     return pairs
 
 
+def _embedding(model):
+    """(code, operator, tensor of means, tensor of scales) of a layer whose pooled values are standardised; or None."""
+    tensors, operators = model.subgraphs[0].tensors, codes(model)
+    made_by = {op.outputs[0]: (code, op) for code, op in operators}
+    for code, op in operators:
+        source = made_by.get(op.inputs[0], (None, None))
+        if code != BUILTIN.MUL or source[0] != BUILTIN.SUB or source[1].inputs[1] in made_by:
+            continue
+        scale, mean = op.inputs[1], source[1].inputs[1]
+        layer = made_by.get(source[1].inputs[0], (None, None))
+        while layer[0] in POOLING:
+            layer = made_by.get(layer[1].inputs[0], (None, None))
+        if layer[0] in AXES and tensors[mean].shape[-1] % tensors[layer[1].outputs[0]].shape[-1] == 0:
+            return *layer, mean, scale
+    return None
+
+
 def _loudest(content, tensors, calibration):
     """{tensor: largest value float32 [channels] of each channel} over all calibration inputs."""
     runner = interpreter(content, experimental_preserve_all_tensors=True)
@@ -62,7 +98,8 @@ def _loudest(content, tensors, calibration):
         runner.set_tensor(runner.get_input_details()[0]["index"], clip[np.newaxis])
         runner.invoke()
         for index in tensors:
-            result[index] = np.maximum(result[index], runner.get_tensor(index).max(axis=(0, 1, 2)))
+            values = np.abs(runner.get_tensor(index))
+            result[index] = np.maximum(result[index], values.max(axis=tuple(range(values.ndim - 1))))
     return result
 
 
@@ -71,5 +108,5 @@ def _multiply(model, tensor, factors, axis):
     tensor = model.subgraphs[0].tensors[tensor]
     buffer = model.buffers[tensor.buffer]
     values = np.frombuffer(bytes(buffer.data), np.float32).reshape(tensor.shape)
-    factors = np.reshape(factors, [-1 if i == axis else 1 for i in range(values.ndim)])
+    factors = np.reshape(factors, [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)])
     buffer.data = np.frombuffer((values * factors).astype(np.float32).tobytes(), np.uint8)
