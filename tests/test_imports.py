@@ -12,7 +12,8 @@ COMMANDS = {"train", "evaluate", "crossval", "predict", "download", "search"}
 # Highest first; a module imports from its own layer or a lower one.
 LAYERS = [
     COMMANDS,
-    {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation"},
+    {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation", "trials"},
+    {"processes", "space"},
     {"robustness"},
     {"scoring", "frozen"},
     {"data", "models", "pretrained", "run", "report"},

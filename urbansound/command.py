@@ -1,7 +1,8 @@
-"""What every command shares: absl flags in, one line and exit code 2 on bad input, 130 on Ctrl-C."""
+"""What commands share: absl flags in, one line and exit code 2 on bad input, 130 on Ctrl-C; where runs lie."""
 
 import os
 import sys
+import time
 
 from absl import app, flags
 
@@ -21,6 +22,11 @@ def run(main, takes_paths=False):
     # TensorFlow's C++ start-up notices are for its developers; a person's own setting stays.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app.run(lambda argv: _guarded(main, argv, takes_paths), flags_parser=_parse)
+
+
+def default_run_dir(settings, kind=""):
+    """runs/[KIND-]DATASET-MODEL-TIME of a Config, where a command is told no --run_dir."""
+    return f"runs/{kind}{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _guarded(main, argv, takes_paths):

@@ -15,7 +15,7 @@ from urbansound.errors import InputError
 
 
 def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None):
-    """A dataclass field with its help line and the limits that `_check_fields` enforces."""
+    """A dataclass field with its help line and the limits that `check_field` enforces."""
     limits = {"choices": choices, "minimum": minimum, "above": above, "maximum": maximum}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
@@ -28,23 +28,21 @@ def base_type(annotation):
     return annotation, False
 
 
-def _check_fields(section):
-    """Raise InputError for the first field whose value breaks its type or limits."""
-    for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
-        kind, optional = base_type(field.type)
-        if value is None and optional:
-            continue
-        _check_type(field.name, value, kind)
-        limits = field.metadata
-        if limits["choices"] is not None and value not in limits["choices"]:
-            raise InputError(f"{field.name} must be one of {', '.join(limits['choices'])}. Received: {value}")
-        if limits["minimum"] is not None and value < limits["minimum"]:
-            raise InputError(f"{field.name} must be at least {limits['minimum']}. Received: {value}")
-        if limits["above"] is not None and value <= limits["above"]:
-            raise InputError(f"{field.name} must be above {limits['above']}. Received: {value}")
-        if limits["maximum"] is not None and value > limits["maximum"]:
-            raise InputError(f"{field.name} must be at most {limits['maximum']}. Received: {value}")
+def check_field(field, value):
+    """Raise InputError where `value` breaks the type or limits of a setting's dataclass field."""
+    kind, optional = base_type(field.type)
+    if value is None and optional:
+        return
+    _check_type(field.name, value, kind)
+    limits = field.metadata
+    if limits["choices"] is not None and value not in limits["choices"]:
+        raise InputError(f"{field.name} must be one of {', '.join(limits['choices'])}. Received: {value}")
+    if limits["minimum"] is not None and value < limits["minimum"]:
+        raise InputError(f"{field.name} must be at least {limits['minimum']}. Received: {value}")
+    if limits["above"] is not None and value <= limits["above"]:
+        raise InputError(f"{field.name} must be above {limits['above']}. Received: {value}")
+    if limits["maximum"] is not None and value > limits["maximum"]:
+        raise InputError(f"{field.name} must be at most {limits['maximum']}. Received: {value}")
 
 
 def _check_type(name, value, kind):
@@ -65,7 +63,8 @@ class _Checked:
     """Checks types and limits of every field, then the subclass's own rules."""
 
     def __post_init__(self):
-        _check_fields(self)
+        for field in dataclasses.fields(self):
+            check_field(field, getattr(self, field.name))
         self._check()
 
     def _check(self):
@@ -320,6 +319,27 @@ class Config:
             raise InputError(
                 "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"
             )
+
+    def with_settings(self, **values):
+        """A Config with these settings, by their flat names, instead of its own.
+
+        Raises:
+          InputError: a value is out of its limits, or two don't go together.
+        """
+        sections = {}
+        for section in dataclasses.fields(self):
+            own = {name: values[name] for name in values if name in section.type.__dataclass_fields__}
+            sections[section.name] = dataclasses.replace(getattr(self, section.name), **own)
+        return Config(**sections)
+
+    def differences(self, other):
+        """Flat names of the settings that `other` has otherwise."""
+        return [
+            field.name
+            for section in dataclasses.fields(self)
+            for field in dataclasses.fields(section.type)
+            if getattr(getattr(self, section.name), field.name) != getattr(getattr(other, section.name), field.name)
+        ]
 
     def to_json(self):
         """The settings as indented JSON text, one object per section."""

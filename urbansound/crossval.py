@@ -3,8 +3,6 @@
 python -m urbansound.crossval --flagfile=configs/urbansound8k.flags --run_dir=runs/us8k
 """
 
-import time
-
 from absl import flags
 
 from urbansound import command
@@ -37,9 +35,7 @@ def main(argv):
     from urbansound import crossvalidation
     from urbansound.report.crossval import crossval_table
 
-    path = RUN_DIR.value or (
-        f"runs/crossval-{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
-    )
+    path = RUN_DIR.value or command.default_run_dir(settings, "crossval-")
     try:
         results = crossvalidation.cross_validate(path, settings, PROTOCOL.value, _test_folds(), JOBS.value)
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 @contextlib.contextmanager
-def bar(label):
+def bar(label, unit="clip"):
     """Yield a function of (done, total) that shows a bar on stderr; no call, no bar."""
     shown = None
 
@@ -16,7 +16,7 @@ def bar(label):
         if shown is None:
             # In a log every line stays, so there they come seldom.
             interval = 0.5 if sys.stderr.isatty() else 10
-            shown = tqdm(desc=label, total=total, unit="clip", mininterval=interval, leave=False)
+            shown = tqdm(desc=label, total=total, unit=unit, mininterval=interval, leave=False)
         shown.update(done - shown.n)
 
     try:

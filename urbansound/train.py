@@ -4,8 +4,6 @@ python -m urbansound.train --flagfile=configs/base.flags
 python -m urbansound.train --resume --run_dir=runs/…
 """
 
-import time
-
 from absl import flags
 
 from urbansound import command
@@ -15,11 +13,12 @@ from urbansound.errors import InputError
 setting_flags.define()
 flags.adopt_module_key_flags(setting_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run's directory; default: runs/DATASET-MODEL-TIME")
+EVALUATE = flags.DEFINE_boolean("evaluate", True, "measure the model on its test fold when it is trained")
 RESUME = flags.DEFINE_boolean("resume", False, "go on with the run at --run_dir, by its own settings")
 
 
 def main(argv):
-    """Train, then evaluate."""
+    """Train, then evaluate unless told not to."""
     del argv
     settings = setting_flags.config_from(flags.FLAGS)
     # TensorFlow takes seconds to load: after the settings, so that a bad flag answers at once.
@@ -32,6 +31,9 @@ def main(argv):
     except KeyboardInterrupt:
         print(f"\nstopped; whole epochs are kept. Go on with: python -m urbansound.train --resume --run_dir={run.path}")
         raise
+    if not EVALUATE.value:
+        print(f"trained; the test fold waits for: python -m urbansound.evaluate --run_dir={run.path}")
+        return
     print(metrics_table(evaluation.evaluate(run)))
     print(f"\nreport: {run.file('report.html')}")
 
@@ -43,8 +45,7 @@ def _new(settings):
 
     trainer.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
-    path = RUN_DIR.value or f"runs/{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
-    run = Run.create(path, settings, class_names, clips, skipped)
+    run = Run.create(RUN_DIR.value or command.default_run_dir(settings), settings, class_names, clips, skipped)
     if settings.data.dataset == "synthetic":
         print("data: SYNTHETIC sounds that this program made itself; results say nothing about real sounds")
     if settings.data.split == "random":

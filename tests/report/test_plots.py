@@ -104,6 +104,24 @@ def test_calibration_draws_the_filled_bins():
     plots.pixels(figure)
 
 
+def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
+    rng = np.random.default_rng(0)
+    found = pd.DataFrame({"trial": np.arange(10), "state": ["done"] * 7 + ["ended early"] * 2 + ["failed"],
+                          "accuracy": [*rng.uniform(0.5, 0.6, 9), None], "rate": np.geomspace(1e-4, 1e-1, 10),
+                          "floor": [60.0, 80.0, "none", 60.0, 45.0] * 2, "bands": rng.permutation(10),
+                          "scale": ["htk", "slaney"] * 5})  # fmt: skip
+    figure = plots.trials(found, ["rate", "floor", "bands", "scale"])
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == ["trial", "rate", "floor", "bands", "scale"]
+    assert [axes.get_xscale() for axes in panels] == ["linear", "log", "linear", "linear", "linear"]
+    assert [label.get_text() for label in panels[2].get_xticklabels()] == ["45", "60", "80", "none"]
+    done, early, given = panels[2].lines
+    assert len(done.get_xdata()) == 7
+    assert early.get_xdata().tolist() == [3, 1]
+    assert given.get_xdata().tolist() == [1]
+    plots.pixels(figure)
+
+
 @pytest.mark.parametrize("clips", [1, 3, 5, 8])
 def test_log_mels_mark_what_is_wrong_without_colour(clips):
     figure = make_mels(clips)

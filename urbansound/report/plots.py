@@ -5,6 +5,7 @@ Colours are Okabe and Ito's, told apart by colour-blind readers; nothing is said
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
@@ -15,6 +16,7 @@ from urbansound.report.table import percent, shorten
 BLUE, ORANGE, RED, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#767676", "#222222"
 DOTS_PER_INCH = 120
 LABEL_WIDTH = 24
+TRIAL_COLUMNS = 4
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -243,6 +245,51 @@ def folds(results):
     axes.set_title("Accuracy and its 95 % interval")
     figure.legend(loc="outside lower right")
     return figure
+
+
+@styled
+def trials(found, names):
+    """Validation accuracy of a search's trials in their order, then by each setting's value.
+
+    Args:
+      found: what `trials.search` returns.
+      names: the settings that were searched.
+    """
+    measured = found[found.accuracy.notna()]
+    rows = -(-(len(names) + 1) // TRIAL_COLUMNS)
+    figure = _figure(2.9 * min(len(names) + 1, TRIAL_COLUMNS) + 0.5, 2.6 * rows)
+    grid = figure.subplots(rows, min(len(names) + 1, TRIAL_COLUMNS), sharey=True, squeeze=False)
+    for axes, name in zip(grid.flat, ("trial", *names), strict=False):
+        axes.set_title(name)
+        places, texts = _places(measured[name])
+        if texts is not None:
+            axes.set_xticks(range(len(texts)), texts, rotation=0 if len(texts) < 5 else 40)
+        elif (places > 0).all() and places.max() > 20 * places.min() and name != "trial":
+            axes.set_xscale("log")
+        whole = (measured.state == "done").to_numpy()
+        axes.plot(places[whole], measured.accuracy[whole], "o", color=BLUE, ms=5, label="done")
+        axes.plot(places[~whole], measured.accuracy[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")
+        first = (measured.trial == 0).to_numpy()
+        axes.plot(places[first], measured.accuracy[first], "D", color=ORANGE, ms=6, label="as given")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.grid(axis="y")
+    for axes in grid.flat[len(names) + 1 :]:
+        axes.set_visible(False)
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle("Accuracy on validation clips, mean over splits", fontsize=9)
+    return figure
+
+
+def _places(values):
+    """(where each value lies on its axis, what stands below the places; None where they are numbers)."""
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
+    if not np.isnan(numbers).any() and values.nunique() > 6:
+        return numbers, None
+    choices = sorted(values.unique(), key=lambda value: (isinstance(value, str), value))
+    return values.map(choices.index).to_numpy(float), [
+        value if isinstance(value, str) else f"{value:.3g}" for value in choices
+    ]
 
 
 @styled

@@ -1,0 +1,87 @@
+"""Runs that train in processes of their own, so that they share nothing and a fault ends one of them."""
+
+import concurrent.futures
+import os
+import signal
+import subprocess
+import sys
+
+from urbansound.data import prepare
+from urbansound.errors import InputError
+from urbansound.run import Run
+
+
+class RunError(InputError):
+    """A run that ended before its end: `code` is its process's exit code."""
+
+    def __init__(self, message, code):
+        super().__init__(message)
+        self.code = code
+
+
+def begin(path, config):
+    """The Run at `path`, made now where there is none.
+
+    Raises:
+      InputError: it was begun with other settings; the data can't be used.
+    """
+    if not (path / "config.json").exists():
+        return Run.create(path, config, *prepare.prepare(config))
+    run = Run.open(path)
+    names = run.config.differences(config)
+    if names:
+        raise InputError(f"{path} was begun with other settings ({', '.join(names)}); pass those, or another --run_dir")
+    return run
+
+
+def train(runs, jobs, *, evaluate=True, quiet=False):
+    """Train every one of `runs` from where it stands, `jobs` at a time.
+
+    Args:
+      runs: Runs.
+      jobs: processes at once, each with its share of the cores.
+      evaluate: whether to measure each on its test fold too.
+      quiet: whether each writes into its train.log; several at once do so in any case.
+
+    Raises:
+      RunError: a run failed; no other is started after it.
+      KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
+    """
+    processes, jobs = [], min(jobs, len(runs))
+    with concurrent.futures.ThreadPoolExecutor(max(jobs, 1)) as pool:
+        waiting = [pool.submit(_train_one, run, jobs, processes, evaluate, quiet) for run in runs]
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                future.result()
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                # The terminal has told them already, another sender may not have.
+                for process in processes:
+                    if process.poll() is None:
+                        process.send_signal(signal.SIGINT)
+            raise
+
+
+def _train_one(run, jobs, processes, evaluate, quiet):
+    """Bring one run to its end: on this terminal, or into its train.log."""
+    logged = quiet or jobs > 1
+    if not quiet:
+        print(f"{run.path.name}: training", flush=True)
+    # Side by side, each takes its share of the cores: a process uses all of them otherwise.
+    threads = {"TF_NUM_INTRAOP_THREADS": str(max((os.cpu_count() or 1) // jobs, 1))} if jobs > 1 else {}
+    arguments = [sys.executable, "-m", "urbansound.train", "--resume", f"--run_dir={run.path}"]
+    arguments += [] if evaluate else ["--noevaluate"]
+    log = open(run.file("train.log"), "a") if logged else None  # noqa: SIM115
+    try:
+        process = subprocess.Popen(arguments, env={**os.environ, **threads}, stdout=log, stderr=log)
+        processes.append(process)
+        code = process.wait()
+    finally:
+        if log:
+            log.close()
+    if code:
+        where = f"; see {run.file('train.log')}" if logged else ""
+        raise RunError(f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there", code)
+    if not quiet:
+        print(f"{run.path.name}: done", flush=True)
