@@ -126,7 +126,7 @@ def _try(study, trial, path, config, splits, jobs, on_runs):
             raise  # killed, or a bug: no fault of the settings
         if trial.number == 0:
             # What fails with the settings as given would fail with all.
-            raise InputError(f"trial 0, the settings as given: {error}") from None
+            raise InputError(f"trial 0, the settings as given: {_fault(error, folder)}") from None
         trial.set_user_attr("fault", _fault(error, folder))
         state = TrialState.FAIL
     accuracy = _mean(trial) if state is TrialState.COMPLETE else None
