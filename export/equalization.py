@@ -1,4 +1,4 @@
-"""Channels of a float TFLite file brought to one range, so that they share the steps of an int8 tensor fairly.
+"""Channels of a float TFLite file brought closer in range, so that they share the steps of an int8 tensor fairly.
 
 In MobileNets most channels of a tensor may lie a hundred times below its loudest; int8 rounds them away. Between
 two convolutions with a ReLU a channel may be divided by any positive factor, if what reads it multiplies: the
@@ -16,11 +16,11 @@ from export.quantization import BUILTIN, codes, interpreter, pack, unpack
 # Axes of output and input channels in the weights.
 AXES = {BUILTIN.CONV_2D: (0, 3), BUILTIN.DEPTHWISE_CONV_2D: (3, 3), BUILTIN.FULLY_CONNECTED: (0, 1)}
 POOLING = (BUILTIN.MEAN, BUILTIN.REDUCE_MAX, BUILTIN.RESHAPE, BUILTIN.CONCATENATION)  # as large as what they take
-LEAST = 0.01  # of the loudest channel's range: what lies lower is not raised all the way
+LEAST = 0.01  # no channel is raised by more than a hundred times
 
 
 def equalized(content, calibration):
-    """The same function with each channel between two convolutions at the range of the loudest.
+    """The same function with each channel between two convolutions closer to the range of the loudest.
 
     Args:
       content: a float file, input float32 [1, ...].
@@ -51,7 +51,9 @@ def equalized(content, calibration):
 
 
 def _factor(channels):
-    return np.maximum(channels / max(channels.max(), 1e-12), LEAST)
+    """What to divide channels of these largest values by."""
+    # The root: raised all the way, a quiet channel is loud where its weights multiply it, and rounds there instead.
+    return np.maximum(np.sqrt(channels / max(channels.max(), 1e-12)), LEAST)
 
 
 def _divide_output(model, code, op, factor):
