@@ -58,6 +58,7 @@ def test_killed_in_an_epoch_then_resumed_equals_unbroken(how, unbroken, tone_fol
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it comes ignored
     )
     wait_for_epoch(process, tmp_path / "run", 2)
     process.send_signal(how)
