@@ -62,6 +62,12 @@ def test_spaces_that_are_refused(text, message, tmp_path):
         space.load(written(tmp_path, text), Config())
 
 
+def test_none_is_no_value_where_a_setting_may_lack_one_and_a_choice_elsewhere(tmp_path):
+    found = space.load(written(tmp_path, 'vggish_pca = ["none", "pca.npz"]\nmel_norm = ["none", "slaney"]\n'), Config())
+    assert found["vggish_pca"].choices == (None, "pca.npz")
+    assert found["mel_norm"].choices == ("none", "slaney")
+
+
 def test_a_space_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="needs the file of its space"):
         space.load(tmp_path / "space.toml", Config())

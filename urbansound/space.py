@@ -60,9 +60,9 @@ def start(space, config):
 def _distribution(name, values):
     """The distribution of one line, every value of which the setting may have."""
     field = _field(name)
-    kind, _ = base_type(field.type)
+    kind, optional = base_type(field.type)
     if isinstance(values, list) and values:
-        choices = [None if value == "none" and kind is not str else value for value in values]
+        choices = [None if value == "none" and optional else value for value in values]
         choices = [float(value) if kind is float and type(value) is int else value for value in choices]
         for value in choices:
             check_field(field, value)

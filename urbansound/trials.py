@@ -70,15 +70,8 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
                 # A sampler for each trial: a search that was stopped draws what an unbroken one draws.
                 study.sampler = optuna.samplers.TPESampler(seed=config.train.seed + done)
                 trial = study.ask(distributions)
-            _try(
-                study,
-                trial,
-                path,
-                config,
-                splits,
-                jobs,
-                lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials),
-            )
+            on_runs = lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials)  # noqa: E731
+            _try(study, trial, path, config, splits, jobs, on_runs)
 
 
 def _begin(path, config, space_path):
