@@ -231,9 +231,9 @@ def folds(results):
         low, high = row["accuracy_interval"]
         axes.plot([low, high], [place, place], color=colour, lw=2)
         axes.plot(row["accuracy"], place, "o", color=colour, ms=7)
-        axes.annotate(
-            percent(row["accuracy"]), (row["accuracy"], place), (0, 5), textcoords="offset points", ha="center"
-        )
+        text = percent(row["accuracy"])
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0}  # or the line of the mean runs through it
+        axes.annotate(text, (row["accuracy"], place), (0, 6), textcoords="offset points", ha="center", bbox=box)
     mean = results["mean_accuracy"]
     axes.axvline(mean, color=INK, lw=1, ls="--", label=f"mean of folds: {percent(mean)}")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
