@@ -15,7 +15,9 @@ from ai_edge_quantizer import qtyping, quantizer
 from urbansound.errors import InputError
 
 BUILTIN = schema.BuiltinOperator
-WEIGHTED = (BUILTIN.CONV_2D, BUILTIN.DEPTHWISE_CONV_2D, BUILTIN.FULLY_CONNECTED, BUILTIN.CONV_3D)
+CONVOLUTIONS = (BUILTIN.CONV_2D, BUILTIN.DEPTHWISE_CONV_2D, BUILTIN.CONV_3D)
+WEIGHTED = (*CONVOLUTIONS, BUILTIN.FULLY_CONNECTED)
+MEMBER = re.compile(r"\bmember\d+")  # a name scope inside a committee
 HALVED_ELEMENTS = 256  # smaller constants are not worth a cast
 
 
@@ -92,7 +94,8 @@ def static_int8(content, calibration, float_scope=None):
       float_scope: None: every operation is int8, input and output too. A name scope: what lies in it, what
         follows up to the first operation with trained weights, and all behind the last but one (pooling, the
         last layer, the softmax) stay in float, with input and output. They are a few percent of the work; in
-        int8 they double the error.
+        int8 they double the error. So it is in each member of a committee; a network without a convolution
+        stays in float whole, since its work is nothing beside the front-end's.
 
     Raises:
       InputError: all is to be int8, and some operation can't be.
@@ -132,8 +135,15 @@ def _float_names(content, float_scope):
     named = [(code, ";".join(tensors[i].name.decode() for i in op.outputs)) for code, op in codes(model)]
     if float_scope is None:
         return [named[-1][1]]
-    trained = [i for i, (code, name) in enumerate(named) if code in WEIGHTED and float_scope not in name]
-    middle = set(range(trained[0] + 1, trained[-2] + 1)) if len(trained) > 2 else set()
+    trained = {}  # places of operations with trained weights, by network
+    for i, (code, name) in enumerate(named):
+        if code in WEIGHTED and float_scope not in name:
+            member = MEMBER.search(name)
+            trained.setdefault(member and member[0], []).append(i)
+    middle = set()
+    for places in trained.values():
+        if len(places) > 2 and any(named[i][0] in CONVOLUTIONS for i in places):
+            middle |= set(range(places[0] + 1, places[-2] + 1))
     return [name for i, (_, name) in enumerate(named) if i not in middle]
 
 

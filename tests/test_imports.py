@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = {"train", "evaluate", "crossval", "predict", "download", "search"}
+COMMANDS = {"train", "evaluate", "crossval", "predict", "download", "search", "committee"}
 # Highest first; a module imports from its own layer or a lower one.
 LAYERS = [
     COMMANDS,
-    {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation", "trials"},
+    {"trainer", "evaluation", "prediction", "callbacks", "crossvalidation", "trials", "combination"},
     {"processes", "space"},
     {"robustness"},
     {"scoring", "frozen"},

@@ -240,10 +240,10 @@ class ModelConfig(_Checked):
 
     model: str = setting(
         "cnn",
-        "architecture, a name from urbansound.models",
-        choices=("cnn", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet"),
+        "architecture, a name from urbansound.models; committee: several runs' models, see urbansound.committee",
+        choices=("cepstrum", "cnn", "committee", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet"),
     )
-    width: float = setting(1.0, "cnn, crnn, resnet, transformer, vggish: multiplier of the number of channels", above=0)
+    width: float = setting(1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0)
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,

@@ -90,5 +90,5 @@ def _outcome(run):
             run.file("predictions.csv"), dtype={"recording": str, "label": str, "salience": "Int64"}
         ),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
-        minutes=float(pd.read_csv(run.file("history.csv")).seconds.sum() / 60),
+        minutes=run.training_seconds / 60,
     )

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 
 from urbansound import robustness
 from urbansound.audio.logmel import log_mel
@@ -72,14 +71,13 @@ def score_entries(entries, classifier, score_windows=None):
 
 def _write_report(run, values, predictions, entries, parameters):
     """The pictures and report.html."""
-    config, class_names, history = run.config, run.class_names, pd.read_csv(run.file("history.csv"))
+    config, class_names, history = run.config, run.class_names, run.history
     shown = worst_mistakes(predictions, SHOWN_CLIPS)
     log_mels = np.stack([_log_mel(entries[row], config) for row in shown.index])
     hop_seconds = config.audio.hop_length / config.audio.sample_rate
     pictures = [
         page.Picture(run.file(name), title, alt)
         for name, title, alt in (
-            ("learning_curves.png", "Learning curves", "Loss and accuracy of training and validation clips by epoch"),
             ("confusion_matrix.png", "Confusion matrix", "Test clips by true and predicted class"),
             ("class_bars.png", "Classes", "F1, precision and recall of every class"),
             ("calibration.png", "Calibration", "Share of right answers by the confidence that they were given with"),
@@ -87,7 +85,6 @@ def _write_report(run, values, predictions, entries, parameters):
         )
     ]
     figures = (
-        plots.learning_curves(history),
         plots.confusion_matrix(values["confusion"], class_names),
         plots.class_bars(values["per_class"]),
         plots.calibration(values["calibration"]),
@@ -95,6 +92,10 @@ def _write_report(run, values, predictions, entries, parameters):
     )
     for picture, figure in zip(pictures, figures, strict=True):
         plots.save(figure, picture.path)
+    if history is not None:
+        alt = "Loss and accuracy of training and validation clips by epoch"
+        pictures.insert(0, page.Picture(run.file("learning_curves.png"), "Learning curves", alt))
+        plots.save(plots.learning_curves(history), pictures[0].path)
     tables = []
     if (measured := run.robustness) is not None:
         tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
@@ -105,7 +106,7 @@ def _write_report(run, values, predictions, entries, parameters):
         run.file("report.html"),
         title=f"{config.data.dataset}: {config.model.model}",
         metrics=values,
-        facts=_facts(run.clips, config, history, parameters),
+        facts=_facts(run, parameters),
         tables=tables,
         pictures=pictures,
         mistakes=shown,
@@ -121,9 +122,11 @@ def _log_mel(entry, config):
     return log_mel(waveform, config.audio).numpy()
 
 
-def _facts(clips, config, history, parameters):
-    counts = clips.split.value_counts()
-    if config.train.keep == "last":
+def _facts(run, parameters):
+    config, history, counts = run.config, run.history, run.clips.split.value_counts()
+    if history is None:
+        epoch = f"each member's own: {', '.join(run.members.model)}"
+    elif config.train.keep == "last":
         epoch = f"{len(history)}, the last"
     else:
         epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
@@ -133,5 +136,5 @@ def _facts(clips, config, history, parameters):
         "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
         "Model": f"{config.model.model}, {parameters:,} parameters",
-        "Training": f"{history.seconds.sum() / 60:.1f} minutes",
+        "Training": f"{run.training_seconds / 60:.1f} minutes",
     }

@@ -19,6 +19,7 @@ class Run:
     clips.csv          path, label, fold, recording, salience, split (see `data.splits`) of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
     history.csv        a row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
+    members.csv        of a committee, instead of history.csv, checkpoints/ and tensorboard/: run_dir, model, seconds
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
     checkpoints/       what `--resume` goes on from, and best.keras, the epoch of the lowest validation loss
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
@@ -87,6 +88,21 @@ class Run:
         if not self.file("skipped.csv").exists():
             return pd.DataFrame(columns=["path", "fault"])
         return self._table("skipped.csv")
+
+    @property
+    def history(self):
+        """A row per epoch; None of a committee."""
+        return pd.read_csv(self.file("history.csv")) if self.file("history.csv").exists() else None
+
+    @property
+    def members(self):
+        """The runs that a committee was made of; None of any other run."""
+        return pd.read_csv(self.file("members.csv")) if self.file("members.csv").exists() else None
+
+    @property
+    def training_seconds(self):
+        """Seconds that training took, all members' of a committee."""
+        return float((self.history if self.members is None else self.members).seconds.sum())
 
     @property
     def robustness(self):

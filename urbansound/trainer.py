@@ -110,13 +110,17 @@ def check_weights(config):
 
 
 def standardize(model, values):
-    """Set the mean and variance of a model's layer "standardize".
+    """Set the mean and variance of a model's layer "standardize", or what a cepstrum has in their place.
 
     Args:
       model: what `models.build` returns.
       values: what reaches that layer, a float array [clips, ...] or a dataset of batches.
     """
     layer = model.get_layer("standardize")
+    if model.name == "cepstrum":
+        batches = values if isinstance(values, tf.data.Dataset) else [values]
+        models.cepstrum.adapt(layer, np.concatenate([np.asarray(batch) for batch in batches]))
+        return
     layer.adapt(values)
     # A value of an embedding that no training clip moves would be divided by zero.
     layer.adapt_variance.assign(keras.ops.maximum(layer.adapt_variance, LEAST_SPREAD**2))

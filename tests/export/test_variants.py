@@ -8,7 +8,7 @@ from tiny import AUDIO, classifier_of, sounds
 from export import savedmodel, tflite
 
 
-@pytest.fixture(scope="module", params=["resnet", "crnn", "transformer"])
+@pytest.fixture(scope="module", params=["resnet", "crnn", "transformer", "cepstrum"])
 def classifier(request):
     return classifier_of(model=request.param)
 
@@ -25,6 +25,8 @@ def test_files_answer_as_keras(classifier, format, mean, same):
     waveforms = sounds(AUDIO, 60, seed=3)
     expected = classifier.score_windows(waveforms).numpy()
     assert np.all(np.ptp(expected, axis=0) > 0.1)  # or the comparison below says nothing
+    if format == "int8_spectrogram" and classifier.model.name == "cepstrum":
+        return  # its statistics need more than eight bits; `export` measures that and does not keep the file
     scores = tflite.score_windows(content, AUDIO)(waveforms)
     assert np.mean(np.abs(scores - expected)) < mean
     assert np.mean(scores.argmax(axis=1) == expected.argmax(axis=1)) >= same

@@ -11,6 +11,7 @@ from urbansound.trainer import standardize
 
 # Parameters: what a microcontroller's flash takes as int8; MobileNet v1 without batch normalization and classifier.
 BUDGETS = {
+    "cepstrum": 25_000,
     "cnn": 500_000,
     "crnn": 500_000,
     "resnet": 500_000,
@@ -79,7 +80,7 @@ def test_a_saved_model_comes_back_whole(name, tmp_path):
     np.testing.assert_array_equal(loaded.predict(log_mel, verbose=0), model.predict(log_mel, verbose=0))
 
 
-@pytest.mark.parametrize("name", models.BUILDERS)
+@pytest.mark.parametrize("name", sorted(set(models.BUILDERS) - {"cepstrum"}))  # whose layer holds quantiles
 def test_standardize_takes_the_statistics_of_each_value_that_reaches_it(name):
     log_mel = clips(16) + np.linspace(0, 50, 64, dtype=np.float32)
     model = trained(name, log_mel)

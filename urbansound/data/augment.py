@@ -66,7 +66,7 @@ def mixup(waveforms, targets, seed, alpha):
     """Mix each clip with its neighbour in the batch (Zhang et al. 2018, share of its own per clip).
 
     Args:
-      waveforms: float32 [batch, samples].
+      waveforms: float32 [batch, ...], of known rank.
       targets: float32 [batch, classes].
       seed: int32 [2].
       alpha: parameter of the symmetric Beta distribution that the share is drawn from.
@@ -79,8 +79,12 @@ def mixup(waveforms, targets, seed, alpha):
     share = (gammas[0] + 1e-6) / (gammas[0] + gammas[1] + 2e-6)
     # The larger share stays with the clip itself: the same mixtures, a steadier order.
     share = tf.maximum(share, 1.0 - share)
-    mixed = [share * values + (1.0 - share) * tf.roll(values, 1, axis=0) for values in (waveforms, targets)]
-    return mixed[0], mixed[1]
+
+    def mix(values):
+        own = tf.reshape(share, [-1] + [1] * (len(values.shape) - 1))
+        return own * values + (1.0 - own) * tf.roll(values, 1, axis=0)
+
+    return mix(waveforms), mix(targets)
 
 
 def mask(log_mel, seed, config):

@@ -1,9 +1,10 @@
 """The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
 
 from urbansound.errors import InputError
-from urbansound.models import cnn, crnn, resnet, transformer, vggish, yamnet
+from urbansound.models import cepstrum, cnn, crnn, resnet, transformer, vggish, yamnet
 
 BUILDERS = {
+    "cepstrum": cepstrum.build,
     "cnn": cnn.build,
     "crnn": crnn.build,
     "resnet": resnet.build,
@@ -26,11 +27,17 @@ def build(name, input_shape, n_classes, config):
     Returns:
       A keras.Model from "log_mel", float32 [batch, frames, n_mels], to "scores", float32
       [batch, n_classes] that sum to 1. Its layer "standardize" awaits the training clips' mean
-      and variance of what reaches it: each mel band, or each value of a pretrained embedding.
+      and variance of what reaches it: each mel band, or each value of a pretrained embedding; a
+      cepstrum's awaits quantiles.
 
     Raises:
-      InputError: no architecture of that name.
+      InputError: no architecture of that name, or a committee, which is `committee.average` of trained models.
     """
+    if name == "committee":
+        raise InputError(
+            "a committee is made of trained runs, and hears windows of their length: "
+            "python -m urbansound.committee --run_dirs=FOLDER,FOLDER"
+        )
     if name not in BUILDERS:
         raise InputError(f"model must be one of {', '.join(BUILDERS)}. Received: {name}")
     return BUILDERS[name](input_shape, n_classes, config)

@@ -1,0 +1,20 @@
+"""Several trained networks that hear the same log-mel, as one whose scores are the mean of theirs."""
+
+import keras
+from keras import layers
+
+
+def average(members):
+    """One network of several.
+
+    Args:
+      members: trained models of one input and output shape (see `models.build`).
+
+    Returns:
+      A keras.Model as `models.build` returns them, but for the layer "standardize": nothing of it is left to learn.
+    """
+    log_mel = keras.Input(members[0].input_shape[1:], name="log_mel")
+    # Renamed, since two of one architecture may sit here; what `export` tells members apart by.
+    named = [keras.Model(model.input, model.output, name=f"member{i}") for i, model in enumerate(members)]
+    scores = layers.Average(name="scores")([model(log_mel) for model in named])
+    return keras.Model(log_mel, scores, name="committee")
