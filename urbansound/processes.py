@@ -67,7 +67,7 @@ def _train_one(run, jobs, processes, evaluate, quiet):
     """Bring one run to its end: on this terminal, or into its train.log."""
     logged = quiet or jobs > 1
     if not quiet:
-        print(f"{run.path.name}: training", flush=True)
+        _say(f"{run.path.name}: training")
     # Side by side, each takes its share of the cores: a process uses all of them otherwise.
     threads = {"TF_NUM_INTRAOP_THREADS": str(max((os.cpu_count() or 1) // jobs, 1))} if jobs > 1 else {}
     arguments = [sys.executable, "-m", "urbansound.train", "--resume", f"--run_dir={run.path}"]
@@ -84,4 +84,10 @@ def _train_one(run, jobs, processes, evaluate, quiet):
         where = f"; see {run.file('train.log')}" if logged else ""
         raise RunError(f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there", code)
     if not quiet:
-        print(f"{run.path.name}: done", flush=True)
+        _say(f"{run.path.name}: done")
+
+
+def _say(line):
+    """Print a line in one piece: `print` writes the end of a line apart, and another thread's line may come between."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
