@@ -15,7 +15,7 @@ from export.quantization import BUILTIN, codes, interpreter, pack, unpack
 
 # Axes of output and input channels in the weights.
 AXES = {BUILTIN.CONV_2D: (0, 3), BUILTIN.DEPTHWISE_CONV_2D: (3, 3), BUILTIN.FULLY_CONNECTED: (0, 1)}
-POOLING = (BUILTIN.MEAN, BUILTIN.REDUCE_MAX, BUILTIN.RESHAPE, BUILTIN.CONCATENATION)  # as large as what they take
+POOLING = (BUILTIN.MEAN, BUILTIN.REDUCE_MAX, BUILTIN.RESHAPE)  # as large as what they take
 LEAST = 0.01  # no channel is raised by more than a hundred times
 
 
@@ -41,12 +41,14 @@ def equalized(content, calibration):
         _divide_output(model, first_code, first, factor)
         _multiply(model, second.inputs[1], factor, AXES[second_code][1])
     if embedding:
-        code, last, mean, scale = embedding
+        code, last, parts, mean, scale = embedding
         factor = _factor(loudest[last.outputs[0]])
         _divide_output(model, code, last, factor)
-        copies = model.subgraphs[0].tensors[mean].shape[-1] // len(factor)
-        _multiply(model, mean, np.tile(1 / factor, copies), -1)
-        _multiply(model, scale, np.tile(factor, copies), -1)
+        factors = np.concatenate([factor if ours else np.ones(size) for size, ours in parts])
+        _multiply(model, mean, 1 / factors, -1)
+        _multiply(model, scale, factors, -1)
+        for reader in _layers_on(model, last):
+            _multiply(model, reader.inputs[1], factor, 1)
     return pack(model)
 
 
@@ -76,20 +78,45 @@ def _pairs(model):
 
 
 def _embedding(model):
-    """(code, operator, tensor of means, tensor of scales) of a layer whose pooled values are standardised; or None."""
-    tensors, operators = model.subgraphs[0].tensors, codes(model)
-    made_by = {op.outputs[0]: (code, op) for code, op in operators}
-    for code, op in operators:
+    """The layer whose pooled values are standardised, or None.
+
+    Returns:
+      (code, operator, [(values, whether they are its pooled ones)] of what is standardised, tensor of means,
+      tensor of scales).
+    """
+    tensors = model.subgraphs[0].tensors
+    made_by = {op.outputs[0]: (code, op) for code, op in codes(model)}
+    for code, op in codes(model):
         source = made_by.get(op.inputs[0], (None, None))
         if code != BUILTIN.MUL or source[0] != BUILTIN.SUB or source[1].inputs[1] in made_by:
             continue
-        scale, mean = op.inputs[1], source[1].inputs[1]
-        layer = made_by.get(source[1].inputs[0], (None, None))
-        while layer[0] in POOLING:
-            layer = made_by.get(layer[1].inputs[0], (None, None))
-        if layer[0] in AXES and tensors[mean].shape[-1] % tensors[layer[1].outputs[0]].shape[-1] == 0:
-            return *layer, mean, scale
+        scale, mean, values = op.inputs[1], source[1].inputs[1], source[1].inputs[0]
+        joined = made_by.get(values, (None, None))
+        sources = list(joined[1].inputs) if joined[0] == BUILTIN.CONCATENATION else [values]
+        pooled = [_before_pooling(made_by, value) for value in sources]
+        code, layer = pooled[0]
+        if code in AXES:
+            parts = [(tensors[value].shape[-1], made[1] is layer) for value, made in zip(sources, pooled, strict=True)]
+            channels = tensors[layer.outputs[0]].shape[-1]
+            fits = sum(size for size, _ in parts) == tensors[mean].shape[-1]
+            if fits and all(size == channels for size, ours in parts if ours):
+                return code, layer, parts, mean, scale
     return None
+
+
+def _layers_on(model, layer):
+    """Fully connected layers that read what `layer` gives, pooled."""
+    made_by = {op.outputs[0]: (code, op) for code, op in codes(model)}
+    connected = [op for code, op in codes(model) if code == BUILTIN.FULLY_CONNECTED]
+    return [op for op in connected if _before_pooling(made_by, op.inputs[0])[1] is layer]
+
+
+def _before_pooling(made_by, tensor):
+    """(code, operator) that a tensor comes from, poolings left out; (None, None) for an input."""
+    made = made_by.get(tensor, (None, None))
+    while made[0] in POOLING:
+        made = made_by.get(made[1].inputs[0], (None, None))
+    return made
 
 
 def _loudest(content, tensors, calibration):

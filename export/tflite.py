@@ -1,7 +1,8 @@
 """TFLite files of a Classifier, built-in operations alone, and how to run them.
 
 float32, float16    waveform float32 [1, clip_samples] to scores float32 [1, classes]; float16: the weights
-int8                the same, the front-end in float, the model's layers but the first in int8
+int8                the same, the front-end in float, the model's layers but the first in int8; of networks with
+                    depthwise convolutions (yamnet) their weights alone
 int8_spectrogram    log-mel int8 [1, frames, n_mels] to scores int8 [1, classes], every operation int8
 """
 
@@ -65,7 +66,9 @@ def convert(classifier, format, calibration=None):
             f"Received: {None if calibration is None else list(np.shape(calibration))}"
         )
     if format == "int8":
-        content = equalization.equalized(_float_file(_scores_of_waveform(classifier)), calibration)
+        content = _float_file(_scores_of_waveform(classifier))
+        if not quantization.has_depthwise(content):  # else no channels share a step
+            content = equalization.equalized(content, calibration)
         return quantization.static_int8(content, calibration, FRONT_END)
     log_mels = [log_mel(window, classifier.audio).numpy() for window in calibration]
     return quantization.static_int8(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from urbansound.config import AudioConfig, AugmentConfig, Config, DataConfig, TrainConfig
+from urbansound.config import AudioConfig, AugmentConfig, Config, DataConfig, ModelConfig, TrainConfig
 from urbansound.errors import InputError
 
 
@@ -47,6 +47,8 @@ def test_setting_names_are_unique_over_all_sections():
         ),
         (lambda: Config(augment=AugmentConfig(views=3)), "batch_size must be a multiple of views"),
         (lambda: TrainConfig(deterministic=1), "deterministic must be bool"),
+        (lambda: ModelConfig(yamnet_classes=("dog_bark",)), "yamnet_classes must be like dog_bark=70"),
+        (lambda: ModelConfig(yamnet_classes=("dog_bark=521",)), "indices below 521. Received: dog_bark=521"),
     ],
 )
 def test_a_bad_setting_says_the_rule_and_what_came(make, message):

@@ -14,7 +14,7 @@ from urbansound.audio.decode import decode_file
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, ModelConfig
 from urbansound.errors import InputError
-from urbansound.models import yamnet
+from urbansound.models import heads, yamnet
 from urbansound.pretrained import yamnet as published
 
 # As Google's parameters have it, one patch long: tensorflow/models research/audioset/yamnet/params.py.
@@ -164,6 +164,39 @@ def test_scores_agree_with_the_tflite_file(shared_data):
     published_scores = scores_of_file(path.read_bytes(), waveforms)
     assert np.percentile(np.abs(scores - published_scores), 99.5) < 0.06
     assert np.mean(np.argmax(scores, axis=1) == np.argmax(published_scores, axis=1)) >= 0.8
+
+
+def test_classes_that_audioset_knows_are_scored_as_yamnet_scores_them(h5_file):
+    path, variables = h5_file
+    names = ("horn", "unknown", "bark")
+    config = ModelConfig(model="yamnet", yamnet_weights=str(path), yamnet_classes=("bark=70", "siren=390", "horn=302"))
+    model = models.build("yamnet", (144, 64), 3, config)
+    pretrained.load(model, config, names)
+    log_mels = np.random.default_rng(1).normal(-3, 2, (1, 144, 64)).astype(np.float32)
+    logits = keras.Model(model.input, model.get_layer("audioset").output)(log_mels).numpy()[0]  # [patches, classes]
+    expected = np.stack([computed(log_mels[0, start : start + 96], variables)[1] for start in (0, 48)])
+    # As the forward pass above.
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits[:, [0, 2]])), expected[:, [302, 70]], atol=1e-3)
+    np.testing.assert_array_equal(logits[:, 1], 0)
+    assert not model.get_layer("audioset").trainable
+
+
+def test_yamnets_own_scores_count_beside_the_learned_ones():
+    """At equal learned logits the class whose own score is a deviation higher leads by TRUST."""
+    keras.utils.set_random_seed(1)
+    embeddings = keras.Input((2, 8))
+    known = keras.layers.Dense(3, name="audioset")(embeddings)
+    model = keras.Model(embeddings, heads.over_time(embeddings, 3, ModelConfig(dropout=0.0), known))
+    values = np.random.default_rng(0).normal(0, 1, (200, 2, 8)).astype(np.float32)
+    standardize = model.get_layer("standardize")
+    standardize.adapt(keras.Model(embeddings, standardize.input)(values))
+    model.get_layer("learned").set_weights([np.zeros((16, 3)), np.zeros(3)])
+    logits = keras.Model(embeddings, known)(values).numpy().max(axis=1)
+    told = np.clip(logits, -heads.SILENT, 0)  # above certain and below never, nothing more is told apart
+    deviations = (told - told.mean(axis=0)) / told.std(axis=0)
+    expected = np.exp(heads.TRUST * deviations)
+    # The layer's variance is of float32 sums over 200 clips.
+    np.testing.assert_allclose(model(values), expected / expected.sum(axis=1, keepdims=True), atol=1e-4)
 
 
 def test_no_file_is_said_in_one_line_with_where_to_get_it(tmp_path):

@@ -21,6 +21,7 @@ SETTINGS = (
     "--deterministic",
     "--dropout=0.5",
     "--noise_probability=0.5",
+    "--cepstrum",
     *TINY,
 )
 

@@ -1,5 +1,6 @@
 """What happens around every epoch: the run's journal, its checkpoints, its TensorBoard pictures."""
 
+import contextlib
 import json
 import math
 import time
@@ -37,6 +38,7 @@ class Journal(keras.callbacks.Callback):
         self._state = run.file("checkpoints") / "state.json"
         self.rows = []
         self.diverged = False
+        self._seconds_before = 0.0
 
     @property
     def next_epoch(self):
@@ -47,6 +49,13 @@ class Journal(keras.callbacks.Callback):
     def finished(self):
         """Whether the last epoch is done, or early stopping has come."""
         return self.next_epoch >= self._train.epochs or self._is_stalled()
+
+    @contextlib.contextmanager
+    def before_epochs(self):
+        """Count the seconds that the block takes to the first epoch."""
+        start = time.monotonic()
+        yield
+        self._seconds_before = time.monotonic() - start
 
     def restore(self):
         """Bring the model to the checkpoint; False where there is none."""
@@ -69,7 +78,8 @@ class Journal(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             self.diverged = True
             return
-        values = {**logs, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._start, 2)}
+        seconds, self._seconds_before = self._seconds_before + time.monotonic() - self._start, 0.0
+        values = {**logs, "epoch": epoch + 1, "seconds": round(seconds, 2)}
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
         is_best = self._best() == epoch

@@ -27,7 +27,7 @@ def settings_of(runs):
                 f"{other.path} and {first.path} split the clips differently: a clip that one tests may have taught "
                 "the other; train them with the same data, folds and seed"
             )
-    return first.config.with_settings(model="committee")
+    return first.config.with_settings(model="committee", cepstrum=False)
 
 
 def combine(runs, path):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from urbansound.errors import InputError
 
+AUDIOSET_CLASSES = 521  # that YAMNet scores
+
 
 def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None):
     """A dataclass field with its help line and the limits that `check_field` enforces."""
@@ -244,6 +246,11 @@ class ModelConfig(_Checked):
         choices=("cepstrum", "cnn", "committee", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet"),
     )
     width: float = setting(1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0)
+    cepstrum: bool = setting(
+        False,
+        "cnn, crnn, resnet, transformer: the scores are the mean of the network's and of a cepstrum's, which is "
+        "trained before the first epoch; history.csv is of the network alone",
+    )
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
@@ -259,6 +266,11 @@ class ModelConfig(_Checked):
     yamnet_weights: str | None = setting(
         "weights/yamnet.h5", "yamnet: the published yamnet.h5 or yamnet.tflite; none: random weights"
     )
+    yamnet_classes: tuple[str, ...] = setting(
+        (),
+        "yamnet: which of AudioSet's 521 classes a class of the data is, e.g. dog_bark=70,siren=390 (indices of "
+        "yamnet_class_map.csv): there YAMNet's own scores count beside the learned ones; other names are left alone",
+    )
     vggish_checkpoint: str | None = setting(
         None, "vggish: the published vggish_model.ckpt, at width 1; none: random weights, which a line says"
     )
@@ -269,6 +281,12 @@ class ModelConfig(_Checked):
     def _check(self):
         if self.vggish_pca is not None and self.vggish_checkpoint is None:
             raise InputError("--vggish_pca belongs to published embeddings: pass --vggish_checkpoint=FILE too")
+        for entry in self.yamnet_classes:
+            name, _, index = entry.rpartition("=")
+            if not (name and index.isdecimal() and int(index) < AUDIOSET_CLASSES):
+                raise InputError(
+                    f"yamnet_classes must be like dog_bark=70, indices below {AUDIOSET_CLASSES}. Received: {entry}"
+                )
 
 
 @dataclasses.dataclass(frozen=True)

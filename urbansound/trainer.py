@@ -1,6 +1,8 @@
 """Compile, callbacks, fit: from a run directory's settings and clips to its trained model."""
 
+import dataclasses
 import sys
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ from urbansound.data.pipeline import (
 )
 from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
+from urbansound.progress import bar
 
 LEAST_SPREAD = 1e-3  # of what is standardised
 
@@ -40,17 +43,14 @@ def train(run):
     compile_model(model, config.train, steps_per_epoch(len(training[0]), config))
     journal = Journal(run, config.train, model)
     restored = journal.restore()
-    if not restored and not pretrained.load(model, config.model):
+    if not restored and not pretrained.load(model, config.model, class_names):
         print(f"{config.model.model}: RANDOM weights, since the settings name no file of published ones")
-    learner, feed, ordered = model, training_batches, evaluation_batches
-    if frozen.is_frozen(model):
-        learner, feed, ordered = frozen.head(model), embedding_batches, ordered_embeddings
-        training, validation = (
-            (frozen.embeddings(model, entries, config), labels) for entries, labels in (training, validation)
-        )
+    if not restored and models.cepstrum.has_beside(model):
+        with journal.before_epochs():
+            _learn_beside(model, training, config, len(class_names))
+    lesson = _lesson(model, training, validation, config, len(class_names))
     if not restored:
-        before = frozen.body(model) if learner is model else tf.identity
-        standardize(model, ordered(*training, len(class_names), config).map(lambda inputs, _: before(inputs)))
+        standardize(model, lesson.heard)
     if journal.finished:
         return
     callbacks = [
@@ -58,20 +58,13 @@ def train(run):
         journal,
         keras.callbacks.TensorBoard(str(run.file("tensorboard")), write_graph=False),
     ]
-    validation_batches = None
-    if config.data.validates:
-        validation_batches = ordered(*validation, len(class_names), config)
-        if learner is model:  # embeddings are no pictures
-            callbacks.append(Pictures(run.file("tensorboard") / "pictures", validation_batches, class_names))
-    learner.fit(
-        feed(*training, len(class_names), config, first_epoch=journal.next_epoch),
-        validation_data=validation_batches,
+    if lesson.validation is not None and not lesson.cached:  # embeddings are no pictures
+        callbacks.append(Pictures(run.file("tensorboard") / "pictures", lesson.validation, class_names))
+    lesson.fit(
+        first_epoch=journal.next_epoch,
         epochs=config.train.epochs,
-        initial_epoch=journal.next_epoch,
-        steps_per_epoch=steps_per_epoch(len(training[0]), config),
+        validation_data=lesson.validation,
         callbacks=callbacks,
-        class_weight=_class_weights(training[1], len(class_names), config.train.class_weights),
-        shuffle=False,  # the pipeline does
         verbose=1 if sys.stdout.isatty() else 2,
     )
     if journal.diverged:
@@ -79,6 +72,81 @@ def train(run):
             f"the loss became NaN or infinite in epoch {journal.next_epoch + 1}; "
             f"try a lower --learning_rate (it was {config.train.learning_rate:g}) in a new --run_dir"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lesson:
+    """What is fitted, on what.
+
+    learner      the part of a compiled model that learns
+    cached       whether it hears embeddings, computed once, instead of log-mels
+    batches      a function of the first epoch that gives endless training batches
+    steps        batches per epoch
+    validation   the validation clips once, in order; None where there are none
+    heard        what reaches the layer "standardize" of the training clips, in batches
+    weights      of the classes, for `fit`
+    """
+
+    learner: keras.Model
+    cached: bool
+    batches: Callable
+    steps: int
+    validation: tf.data.Dataset | None
+    heard: tf.data.Dataset
+    weights: dict | None
+
+    def fit(self, first_epoch=0, **options):
+        """Fit the learner; the options are Keras's."""
+        self.learner.fit(
+            self.batches(first_epoch),
+            initial_epoch=first_epoch,
+            steps_per_epoch=self.steps,
+            class_weight=self.weights,
+            shuffle=False,  # the pipeline does
+            **options,
+        )
+
+
+def _lesson(model, training, validation, config, n_classes):
+    """The _Lesson of a compiled model; training and validation are (cache entries, int labels)."""
+    steps, weights = steps_per_epoch(len(training[0]), config), _class_weights(training[1], n_classes, config.train)
+    # Noise is new in every epoch, and so is what a body that doesn't learn makes of it.
+    cached = frozen.is_frozen(model) and config.augment.noise_probability == 0
+    learner, feed, ordered, before = model, training_batches, evaluation_batches, frozen.body(model)
+    if cached:
+        learner, feed, ordered, before = frozen.head(model), embedding_batches, ordered_embeddings, tf.identity
+        training, validation = (
+            (frozen.embeddings(model, entries, config), labels) for entries, labels in (training, validation)
+        )
+    elif models.cepstrum.has_beside(model):
+        learner = models.cepstrum.without(model)
+
+    def batches(first_epoch):
+        return feed(*training, n_classes, config, first_epoch)
+
+    # Ranks are those of what will be heard, noise and all.
+    heard = batches(0).take(steps) if model.name == "cepstrum" and not cached else ordered(*training, n_classes, config)
+    heard = heard.map(lambda inputs, _: before(inputs))
+    validated = ordered(*validation, n_classes, config) if len(validation[1]) else None
+    return _Lesson(learner, cached, batches, steps, validated, heard, weights)
+
+
+def _learn_beside(model, training, config, n_classes):
+    """Train the cepstrum that stands beside another network, from its beginning to its end."""
+    config = config.with_settings(
+        model="cepstrum",
+        cepstrum=False,
+        epochs=round(models.cepstrum.EPOCHS * config.train.epochs),
+        **models.cepstrum.SETTINGS,
+    )
+    part, epochs = _build(config, n_classes), config.train.epochs
+    compile_model(part, config.train, steps_per_epoch(len(training[0]), config))
+    lesson = _lesson(part, training, ([], []), config, n_classes)
+    standardize(part, lesson.heard)
+    with bar("training the cepstrum", unit="epoch") as on_progress:
+        progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: on_progress(epoch + 1, epochs))
+        lesson.fit(epochs=epochs, callbacks=[progress], verbose=0)
+    model.get_layer("cepstrum").set_weights(part.get_weights())
 
 
 def compile_model(model, config, steps):
@@ -127,9 +195,9 @@ def standardize(model, values):
     layer.finalize_state()
 
 
-def _class_weights(labels, n_classes, kind):
+def _class_weights(labels, n_classes, config):
     """{class: weight of its clips} for "balanced", every class in sum as much and clips by 1 on average; else None."""
-    if kind == "none":
+    if config.class_weights == "none":
         return None
     counts = np.bincount(labels, minlength=n_classes)
     return dict(enumerate((len(labels) / (n_classes * counts)).tolist()))

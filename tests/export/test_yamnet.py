@@ -86,11 +86,11 @@ def classifier(clips, shared_data):
     return Classifier(model, YAMNET_AUDIO, YAMNET_AUDIO.clip_samples, "repeat", tuple("abcdefghij"))
 
 
-# float32 has sums in another order, float16 weights of 11 bits, int8 weights and activations of 8 bits in 27 layers
-# and an embedding whose smallest values are stretched most.
+# float32 has sums in another order, float16 weights of 11 bits; int8 has the file's own weights, the head's rounded;
+# int8_spectrogram activations of 8 bits in 27 layers and an embedding whose smallest values are stretched most.
 @pytest.mark.parametrize(
     ("format", "mean", "same"),
-    [("float32", 1e-4, 1), ("float16", 2e-3, 0.98), ("int8", 0.04, 0.95), ("int8_spectrogram", 0.04, 0.95)],
+    [("float32", 1e-4, 1), ("float16", 2e-3, 0.98), ("int8", 4e-3, 0.97), ("int8_spectrogram", 0.04, 0.95)],
 )
 def test_scores_are_those_of_keras(format, mean, same, classifier, clips):
     waveforms, labels = clips

@@ -1,27 +1,72 @@
-"""The statistics against float64, the normal scores against scikit-learn."""
+"""The statistics against float64, the normal scores against scikit-learn, a cepstrum beside another network."""
+
+import shlex
 
 import keras
 import numpy as np
+import pytest
 from scipy.fft import dct
 from sklearn.preprocessing import QuantileTransformer
 
+from running import ROOT
 from urbansound.config import ModelConfig
 from urbansound.frozen import is_frozen
-from urbansound.models import build, cepstrum
+from urbansound.models import FROM_SCRATCH, build, cepstrum
 
 
 def log_mels(count, frames=87, n_mels=64):
     return np.random.default_rng(5).normal(-40, 12, (count, frames, n_mels)).astype(np.float32)
 
 
-def test_statistics_are_those_of_the_orthonormal_cosine_transform():
-    features = log_mels(3)
+def statistics_of(features):
     log_mel = keras.Input(features.shape[1:])
-    got = keras.Model(log_mel, cepstrum.statistics(log_mel))(features)
-    x = dct(features.astype(np.float64), axis=2, norm="ortho")[:, :, :20]
-    expected = np.concatenate([x.mean(1), x.std(1), np.abs(np.diff(x, axis=1)).mean(1)], axis=1)
-    # float32 sums over 87 frames of up to 400.
-    np.testing.assert_allclose(got, expected, atol=1e-3)
+    return keras.Model(log_mel, cepstrum.statistics(log_mel))(features).numpy()
+
+
+def mean_deviation(x):
+    return np.abs(x - x.mean(1, keepdims=True)).mean(1)
+
+
+def reach(curve, floored):
+    """Highest and lowest of a curve [clips, frames] within whole stretches, on average, as the docstring has it."""
+    for stretch in (4, 16, 64):
+        length = min(stretch, curve.shape[1])
+        whole = curve[:, : curve.shape[1] // length * length].reshape(len(curve), -1, length)
+        yield whole.max(2).mean(1) / 2 / np.sqrt(stretch)
+        yield -whole.min(2).mean(1) / 2 / (1 if floored else np.sqrt(stretch))
+
+
+@pytest.mark.parametrize(("frames", "n_mels"), [(87, 64), (40, 16)])
+def test_statistics_are_what_they_say(frames, n_mels):
+    features = log_mels(3, frames, n_mels)
+    x = features.astype(np.float64)
+    x -= x.mean((1, 2), keepdims=True)
+    coefficients = dct(x, axis=2, norm="ortho")[:, :, :14] * np.sqrt([0.25, *range(1, 14)])
+    bands = x.reshape(3, frames, n_mels // 8, 8)
+    contrast = bands.max(3) - bands.min(3)
+    onset = 8 * np.maximum(np.diff(x, axis=1), 0).mean(2)
+    expected = [
+        coefficients.mean(1)[:, 1:] / 16,
+        mean_deviation(coefficients) / 6,
+        np.stack(list(reach(coefficients[:, :, 0], floored=False)), 1),
+        contrast.mean(1) / 5,
+        mean_deviation(contrast) / 1.5,
+        np.abs(np.diff(coefficients, axis=1)).mean(1) / 2,
+        onset.mean(1, keepdims=True) / 2,
+        np.stack(list(reach(onset, floored=True)), 1),
+    ]
+    # float32 sums over up to 87 frames of some hundred.
+    np.testing.assert_allclose(statistics_of(features), np.concatenate(expected, axis=1), atol=1e-3)
+
+
+def test_statistics_do_not_know_how_loud_a_clip_is():
+    features = log_mels(3)
+    np.testing.assert_allclose(statistics_of(features - 30), statistics_of(features), atol=1e-3)
+
+
+def test_statistics_of_few_frames_and_bands():
+    assert np.isfinite(statistics_of(log_mels(2, 1, 8))).all()
+    assert np.isfinite(statistics_of(log_mels(2, 2, 20))).all()
 
 
 def test_values_become_the_normal_scores_of_their_ranks():
@@ -40,7 +85,7 @@ def test_values_become_the_normal_scores_of_their_ranks():
     np.testing.assert_allclose(model(heard), expected, atol=2e-3)
 
 
-def test_a_value_that_never_varies_makes_no_nan():
+def test_a_statistic_that_is_the_same_in_every_clip_stays_finite():
     statistics = keras.Input([2])
     model = keras.Model(statistics, cepstrum.normal_scores(statistics))
     layer = model.get_layer("standardize")
@@ -54,7 +99,31 @@ def test_nothing_below_the_hidden_layer_learns():
     assert [layer.name for layer in model.layers if layer.trainable_weights] == ["hidden", "scores"]
 
 
-def test_a_clip_of_one_frame_has_no_step():
-    log_mel = keras.Input((1, 32))
-    got = keras.Model(log_mel, cepstrum.statistics(log_mel))(log_mels(2, 1, 32)).numpy()
-    np.testing.assert_array_equal(got[:, 20:], 0)
+@pytest.mark.parametrize("name", FROM_SCRATCH)
+def test_beside_a_cepstrum_scores_are_the_mean_of_both_and_the_other_alone_learns(name):
+    features = log_mels(4, 40, 16)
+    keras.utils.set_random_seed(1)
+    model = build(name, (40, 16), 3, ModelConfig(model=name, width=0.25, cepstrum=True))
+    model.compile("sgd", "categorical_crossentropy")
+    alone, beside = cepstrum.without(model), model.get_layer("cepstrum")
+    cepstrum.adapt(beside.get_layer("standardize"), np.zeros((4, cepstrum.KNOTS - 1, 58)))
+    assert np.ptp(alone(features) - beside(features)) > 0.01  # or the mean says nothing
+    # float32 shares of up to 1.
+    np.testing.assert_allclose(model(features), (alone(features) + beside(features)) / 2, atol=1e-6)
+    before = beside.get_weights()
+    alone.fit(features, np.eye(3)[[0, 1, 2, 0]], verbose=0)
+    for was, value in zip(before, beside.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, was)
+
+
+def test_pretrained_networks_have_no_cepstrum_beside_them():
+    settings = ModelConfig(model="yamnet", cepstrum=True)
+    assert not cepstrum.has_beside(build("yamnet", (96, 64), 3, settings))
+
+
+def test_the_flag_file_and_a_cepstrum_beside_another_network_learn_alike():
+    lines = (ROOT / "configs/cepstrum.flags").read_text().splitlines()
+    flags = dict(shlex.split(line)[0][2:].split("=") for line in lines if line.startswith("--"))
+    learns = {name: float(value) for name, value in flags.items() if name in cepstrum.SETTINGS}
+    defaults = {"learning_rate": 2e-3}  # of TrainConfig
+    assert learns | defaults == cepstrum.SETTINGS

@@ -13,6 +13,7 @@ BUILDERS = {
     "vggish": vggish.build,
     "yamnet": yamnet.build,
 }
+FROM_SCRATCH = ("cnn", "crnn", "resnet", "transformer")  # what a cepstrum may stand beside
 
 
 def build(name, input_shape, n_classes, config):
@@ -40,4 +41,5 @@ def build(name, input_shape, n_classes, config):
         )
     if name not in BUILDERS:
         raise InputError(f"model must be one of {', '.join(BUILDERS)}. Received: {name}")
-    return BUILDERS[name](input_shape, n_classes, config)
+    model = BUILDERS[name](input_shape, n_classes, config)
+    return cepstrum.beside(model, config) if config.cepstrum and name in FROM_SCRATCH else model

@@ -39,7 +39,11 @@ def build(input_shape, n_classes, config):
     x = _patches(log_mel)  # [batch * patches, PATCH_FRAMES, n_mels, 1]
     x = embedding(x, config.trainable_blocks)  # [batch * patches, channels]
     x = keras.ops.reshape(x, (-1, _count(input_shape[0]), x.shape[-1]))  # [batch, patches, channels]
-    return keras.Model(log_mel, heads.over_time(x, n_classes, config), name="yamnet")
+    known = None
+    if config.yamnet_classes:
+        # Rows of YAMNet's own last layer, one for each class; `pretrained` fills in those of classes that it knows.
+        known = layers.Dense(n_classes, kernel_initializer="zeros", trainable=False, name="audioset")(x)
+    return keras.Model(log_mel, heads.over_time(x, n_classes, config, known), name="yamnet")
 
 
 def embedding(patches, trainable_blocks):

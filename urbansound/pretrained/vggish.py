@@ -22,7 +22,7 @@ SCOPES = (
 )
 
 
-def load(model, config):
+def load(model, config, _class_names=()):
     """Set the body of a model built by `models.vggish`, from the files that its settings name.
 
     Returns:

@@ -16,8 +16,10 @@ CONVOLUTIONS = (
 CLASSIFIER = "dense"
 
 
-def load(model, config):
-    """Set the convolutions of a model built by `models.yamnet`; with config.yamnet_weights None, nothing.
+def load(model, config, class_names=()):
+    """Set the weights of a model built by `models.yamnet` that are YAMNet's; with config.yamnet_weights None, nothing.
+
+    These are its convolutions, and the rows of its last layer for the classes that config.yamnet_classes names.
 
     Returns:
       Whether there was a file to load.
@@ -35,7 +37,20 @@ def load(model, config):
         )
     for name in CONVOLUTIONS:
         model.get_layer(name.replace("/", "_")).set_weights(weights[name])
+    if config.yamnet_classes:
+        known = audioset_classes(config.yamnet_classes, class_names)
+        layer = model.get_layer("audioset")
+        for mine, theirs in zip(layer.weights, weights[CLASSIFIER], strict=True):
+            values = np.zeros(mine.shape, np.float32)
+            values[..., list(known)] = theirs[..., list(known.values())]
+            mine.assign(values)
     return True
+
+
+def audioset_classes(entries, class_names):
+    """{place in `class_names`: AudioSet's class} of the entries "name=class" whose name is among them."""
+    named = dict(entry.rsplit("=", 1) for entry in entries)
+    return {i: int(named[name]) for i, name in enumerate(class_names) if name in named}
 
 
 def read(path):
