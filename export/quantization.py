@@ -17,7 +17,7 @@ from urbansound.errors import InputError
 BUILTIN = schema.BuiltinOperator
 CONVOLUTIONS = (BUILTIN.CONV_2D, BUILTIN.DEPTHWISE_CONV_2D, BUILTIN.CONV_3D)
 WEIGHTED = (*CONVOLUTIONS, BUILTIN.FULLY_CONNECTED)
-NETWORK = re.compile(r"\b(?:member\d+|cepstrum)(?=/)")  # name scopes of a network inside another
+NETWORK = re.compile(r"\b(?:member\d+|cepstrum)(?=[_/])")  # name scopes of a network inside another
 BESIDE = "/audioset"  # the layer of yamnet that stands beside its head and belongs to it
 HALVED_ELEMENTS = 256  # smaller constants are not worth a cast
 
@@ -106,10 +106,8 @@ def static_int8(content, calibration, float_scope=None):
     ranges = _ranges(content, calibration)
     as_float = _float_names(content, float_scope)
     weights_only = float_scope is not None and has_depthwise(content)
-    shift = _log_scores(content, calibration) - _log_scores(
-        _quantized(content, ranges, as_float, weights_only), calibration
-    )
-    content = _shift_last_bias(content, shift.mean(axis=0))
+    rounded = _quantized(content, ranges, as_float, weights_only)
+    content = _shift_biases(content, _log_scores(content, calibration), _log_scores(rounded, calibration))
     if float_scope is not None:
         return _quantized(content, ranges, as_float, weights_only)
     result = _quantized(content, ranges, None)
@@ -143,12 +141,17 @@ def _quantized(content, ranges, as_float, weights_only=False):
 
 
 def _float_names(content, float_scope):
-    """Names of the operations to leave in float, see `static_int8`; with no scope, of the softmax alone."""
+    """Names of the operations to leave in float, see `static_int8`; with no scope, from each softmax on."""
     model = unpack(content)
     tensors = model.subgraphs[0].tensors
     named = [(code, ";".join(tensors[i].name.decode() for i in op.outputs)) for code, op in codes(model)]
     if float_scope is None:
-        return [named[-1][1]]
+        behind, names = set(), []
+        for (code, name), (_, op) in zip(named, codes(model), strict=True):
+            if code == BUILTIN.SOFTMAX or behind & set(op.inputs):
+                behind |= set(op.outputs)
+                names.append(name)
+        return names
     trained = {}  # places of operations with trained weights, by network
     for i, (code, name) in enumerate(named):
         if code in WEIGHTED and float_scope not in name and BESIDE not in name:
@@ -191,29 +194,44 @@ def _ranges(content, calibration):
 
 
 def _log_scores(content, inputs):
-    """Logits up to a constant of each row, float64 [inputs, classes], of a file with float input and softmax."""
-    runner = interpreter(content)
-    rows = []
+    """Of a file with float input: {softmax's output: logits up to a constant of a row, float64 [inputs, classes]}."""
+    runner = interpreter(content, experimental_preserve_all_tensors=True)
+    model = unpack(content)
+    places = [op.outputs[0] for code, op in codes(model) if code == BUILTIN.SOFTMAX]
+    rows = {place: [] for place in places}
     for row in inputs:
         runner.set_tensor(runner.get_input_details()[0]["index"], row[np.newaxis])
         runner.invoke()
-        rows.append(runner.get_tensor(runner.get_output_details()[0]["index"])[0])
-    logits = np.log(np.maximum(np.array(rows, np.float64), 1e-7))
-    return logits - logits.mean(axis=1, keepdims=True)
+        for place in places:
+            rows[place].append(runner.get_tensor(place)[0])
+    logits = [np.log(np.maximum(np.array(rows[place], np.float64), 1e-7)) for place in places]
+    names = [model.subgraphs[0].tensors[place].name for place in places]
+    return {name: values - values.mean(axis=1, keepdims=True) for name, values in zip(names, logits, strict=True)}
 
 
-def _shift_last_bias(content, shift):
-    """The float file with `shift` float [classes] added to the bias of its last layer; as it was if that has none."""
+def _shift_biases(content, exact, rounded):
+    """The float file with what rounding takes from each softmax's logits on average added to its layer's bias."""
     model = unpack(content)
     tensors = model.subgraphs[0].tensors
-    for code, op in reversed(codes(model)):
-        if code == BUILTIN.FULLY_CONNECTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
-            buffer = model.buffers[tensors[op.inputs[2]].buffer]
-            bias = np.frombuffer(bytes(buffer.data), np.float32)
-            if bias.size == shift.size:
-                buffer.data = np.frombuffer((bias + shift).astype(np.float32).tobytes(), np.uint8)
-            break
+    made_by = {op.outputs[0]: (code, op) for code, op in codes(model)}
+    for code, op in codes(model):
+        place = _bias_before(made_by, op.inputs[0]) if code == BUILTIN.SOFTMAX else None
+        if place is not None:
+            name, buffer = tensors[op.outputs[0]].name, model.buffers[tensors[place].buffer]
+            bias = np.frombuffer(bytes(buffer.data), np.float32) + (exact[name] - rounded[name]).mean(axis=0)
+            buffer.data = np.frombuffer(bias.astype(np.float32).tobytes(), np.uint8)
     return pack(model)
+
+
+def _bias_before(made_by, tensor):
+    """Place of the bias of the layer that gives a tensor, or one of the tensors that it is the sum of; else None."""
+    code, op = made_by.get(tensor, (None, None))
+    if code == BUILTIN.FULLY_CONNECTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
+        return op.inputs[2]
+    if code == BUILTIN.ADD:
+        first, second = (_bias_before(made_by, source) for source in op.inputs)
+        return second if first is None else first
+    return _bias_before(made_by, op.inputs[0]) if code == BUILTIN.SUB else None
 
 
 def _split_off_bias(model, op):
