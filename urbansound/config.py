@@ -249,13 +249,14 @@ class ModelConfig(_Checked):
     cepstrum: bool = setting(
         False,
         "cnn, crnn, resnet, transformer: the scores are the mean of the network's and of a cepstrum's, which is "
-        "trained before the first epoch; history.csv is of the network alone",
+        "trained before the first epoch; in history.csv, loss and accuracy are of the network alone",
     )
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
         "vggish, yamnet: blocks of the pretrained model that learn with its head, counted from the last; "
-        "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays",
+        "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays, "
+        "all of it with noise_probability above 0, and nothing is cached",
         minimum=0,
     )
     resnet_weights: str | None = setting(

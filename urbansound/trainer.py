@@ -119,7 +119,7 @@ def _lesson(model, training, validation, config, n_classes):
             (frozen.embeddings(model, entries, config), labels) for entries, labels in (training, validation)
         )
     elif models.cepstrum.has_beside(model):
-        learner = models.cepstrum.without(model)
+        learner = models.cepstrum.learner(model)
 
     def batches(first_epoch):
         return feed(*training, n_classes, config, first_epoch)
@@ -146,7 +146,9 @@ def _learn_beside(model, training, config, n_classes):
     with bar("training the cepstrum", unit="epoch") as on_progress:
         progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: on_progress(epoch + 1, epochs))
         lesson.fit(epochs=epochs, callbacks=[progress], verbose=0)
-    model.get_layer("cepstrum").set_weights(part.get_weights())
+    beside = model.get_layer("cepstrum")
+    beside.set_weights(part.get_weights())
+    beside.get_layer("standardize").finalize_state()  # it computes with what it made of its weights at the last one
 
 
 def compile_model(model, config, steps):

@@ -139,7 +139,7 @@ def measure(rows):
 
 def training_cost(model, config, clips):
     """A function that times one step and returns the minutes of the whole training; see the top."""
-    from urbansound import frozen, trainer
+    from urbansound import frozen, models, trainer
     from urbansound.data.pipeline import steps_per_epoch
 
     steps = steps_per_epoch(clips, config)
@@ -152,6 +152,8 @@ def training_cost(model, config, clips):
     if frozen.is_frozen(model):
         body, learner = frozen.body(model), frozen.head(model)
         inputs = body.predict(log_mels, verbose=0)
+    elif models.cepstrum.has_beside(model):
+        learner = models.cepstrum.learner(model)  # the cepstrum is trained before, in seconds
 
     def minutes():
         start = time.perf_counter()

@@ -105,15 +105,33 @@ def test_beside_a_cepstrum_scores_are_the_mean_of_both_and_the_other_alone_learn
     keras.utils.set_random_seed(1)
     model = build(name, (40, 16), 3, ModelConfig(model=name, width=0.25, cepstrum=True))
     model.compile("sgd", "categorical_crossentropy")
-    alone, beside = cepstrum.without(model), model.get_layer("cepstrum")
+    alone, beside = keras.Model(model.input, model.get_layer("scores").output), model.get_layer("cepstrum")
     cepstrum.adapt(beside.get_layer("standardize"), np.zeros((4, cepstrum.KNOTS - 1, 58)))
     assert np.ptp(alone(features) - beside(features)) > 0.01  # or the mean says nothing
     # float32 shares of up to 1.
     np.testing.assert_allclose(model(features), (alone(features) + beside(features)) / 2, atol=1e-6)
-    before = beside.get_weights()
-    alone.fit(features, np.eye(3)[[0, 1, 2, 0]], verbose=0)
-    for was, value in zip(before, beside.get_weights(), strict=True):
+    learner = cepstrum.learner(model)
+    np.testing.assert_array_equal(learner(features), model(features))
+    before = beside.get_weights(), alone.get_weights()
+    learner.fit(features, np.eye(3)[[0, 1, 2, 0]], verbose=0)
+    for was, value in zip(before[0], beside.get_weights(), strict=True):
         np.testing.assert_array_equal(value, was)
+    assert any(np.any(was != value) for was, value in zip(before[1], alone.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("name", FROM_SCRATCH)
+def test_the_network_learns_as_it_would_alone(name):
+    features, targets = log_mels(4, 40, 16), np.eye(3)[[0, 1, 2, 0]]
+    weights = []
+    for beside in (True, False):
+        keras.utils.set_random_seed(1)
+        model = build(name, (40, 16), 3, ModelConfig(model=name, width=0.25, cepstrum=beside, dropout=0.0))
+        model.compile("sgd", "categorical_crossentropy")
+        (cepstrum.learner(model) if beside else model).fit(features, targets, verbose=0)
+        weights.append([variable.numpy() for variable in model.trainable_variables])
+    for first, second in zip(*weights, strict=True):
+        # Sums of float32 in another order.
+        np.testing.assert_allclose(first, second, atol=1e-4)
 
 
 def test_pretrained_networks_have_no_cepstrum_beside_them():

@@ -66,11 +66,24 @@ def has_beside(model):
     return any(layer.name == "cepstrum" for layer in model.layers)
 
 
-def without(model):
-    """The compiled `model` that `beside` was given; its weights and optimizer are the whole's."""
-    part = keras.Model(model.input, model.get_layer("scores").output)
+def learner(model):
+    """The part of a compiled model of `beside` that learns; its weights, optimizer and loss are the model's own."""
+    part = _Learner(model)
     part.compile(model.optimizer, model.loss, metrics=["accuracy"])
     return part
+
+
+class _Learner(keras.Model):
+    """In training the network alone; else, as in validation, the mean of both, which is what will be used."""
+
+    def __init__(self, whole):
+        super().__init__(name=whole.name)
+        self.whole = whole
+        self.alone = keras.Model(whole.input, whole.get_layer("scores").output)
+
+    def call(self, log_mel, training=False):
+        """Scores [batch, n_classes]."""
+        return self.alone(log_mel, training=True) if training else self.whole(log_mel, training=False)
 
 
 def statistics(log_mel):
