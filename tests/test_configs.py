@@ -78,7 +78,8 @@ LAYOUTS = {
 
 def dataset_of(config):
     """What --dataset a flag file sets, or the one that it starts from."""
-    settings = dict(line[2:].split("=", 1) for line in config.read_text().splitlines() if line.startswith("--"))
+    lines = [line[2:].partition("=") for line in config.read_text().splitlines() if line.startswith("--")]
+    settings = {name: value for name, _, value in lines}
     if "dataset" in settings or "flagfile" not in settings:
         return settings["dataset"]
     return dataset_of(ROOT / settings["flagfile"])

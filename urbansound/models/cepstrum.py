@@ -1,4 +1,4 @@
-"""Statistics of a clip's log-mel under one hidden layer: 21 k parameters that train in seconds.
+"""Statistics of a clip's log-mel under one hidden layer: 24 k parameters that train in seconds.
 
 What was known before networks: how the cepstral coefficients (the log-mel's cosine transform) lie, spread and step
 over time, how loudness and onsets rise and fall within stretches of some frames, how far neighbouring bands lie
