@@ -87,7 +87,7 @@ def static_int8(content, calibration, float_scope=None):
 
     A tensor's range is the widest of all calibration inputs: ai-edge-quantizer's own, a moving average over
     them, cuts off what is loud and loses 20 points of accuracy (measured). What rounding does to the scores
-    on average is measured on the same inputs and taken out of the last bias: about half of the error.
+    on average is measured on the same inputs and taken out of each last bias: about half of the error.
 
     Args:
       content: the float file, input float32 [1, ...], softmax scores out.

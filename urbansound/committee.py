@@ -1,6 +1,6 @@
 """Make one run of several whose networks hear the same: their scores averaged, measured on their test fold.
 
-python -m urbansound.committee --run_dirs=runs/cnn,runs/cepstrum --run_dir=runs/both
+python -m urbansound.committee --run_dirs=runs/cnn,runs/crnn --run_dir=runs/both
 """
 
 from absl import flags

@@ -86,6 +86,26 @@ def classifier(clips, shared_data):
     return Classifier(model, YAMNET_AUDIO, YAMNET_AUDIO.clip_samples, "repeat", tuple("abcdefghij"))
 
 
+def test_equalized_channels_serve_yamnets_own_scores_too(clips, shared_data):
+    waveforms, _ = clips
+    keras.utils.set_random_seed(1)
+    names = tuple("abcdefghij")
+    config = ModelConfig(
+        model="yamnet", yamnet_weights=str(shared_data / "weights/yamnet.tflite"), yamnet_classes=("a=69", "c=283")
+    )
+    model = models.build("yamnet", (YAMNET_AUDIO.frames, 64), 10, config)
+    pretrained.load(model, config, names)
+    trainer.standardize(model, frozen.body(model).predict(log_mel(waveforms, YAMNET_AUDIO), verbose=0))
+    classifier = Classifier(model, YAMNET_AUDIO, YAMNET_AUDIO.clip_samples, "repeat", names)
+    content = tflite.convert(classifier, "float32")
+    mended = equalization.equalized(content, waveforms[::8])
+    assert mended != content
+    expected = tflite.score_windows(content, YAMNET_AUDIO)(waveforms[::4])
+    assert np.ptp(expected[:, 0]) > 0.1
+    # float32 values multiplied and divided by the same factors.
+    np.testing.assert_allclose(tflite.score_windows(mended, YAMNET_AUDIO)(waveforms[::4]), expected, atol=1e-4)
+
+
 # float32 has sums in another order, float16 weights of 11 bits; int8 has the file's own weights, the head's rounded;
 # int8_spectrogram activations of 8 bits in 27 layers and an embedding whose smallest values are stretched most.
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from scipy.fft import dct
 from sklearn.preprocessing import QuantileTransformer
 
 from running import ROOT
-from urbansound.config import ModelConfig
+from urbansound.config import ModelConfig, TrainConfig
 from urbansound.frozen import is_frozen
 from urbansound.models import FROM_SCRATCH, build, cepstrum
 
@@ -143,5 +143,5 @@ def test_the_flag_file_and_a_cepstrum_beside_another_network_learn_alike():
     lines = (ROOT / "configs/cepstrum.flags").read_text().splitlines()
     flags = dict(shlex.split(line)[0][2:].split("=") for line in lines if line.startswith("--"))
     learns = {name: float(value) for name, value in flags.items() if name in cepstrum.SETTINGS}
-    defaults = {"learning_rate": 2e-3}  # of TrainConfig
+    defaults = {"learning_rate": TrainConfig().learning_rate}
     assert learns | defaults == cepstrum.SETTINGS

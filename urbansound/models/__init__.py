@@ -29,7 +29,7 @@ def build(name, input_shape, n_classes, config):
       A keras.Model from "log_mel", float32 [batch, frames, n_mels], to "scores", float32
       [batch, n_classes] that sum to 1. Its layer "standardize" awaits the training clips' mean
       and variance of what reaches it: each mel band, or each value of a pretrained embedding; a
-      cepstrum's awaits quantiles.
+      cepstrum's awaits quantiles. With config.cepstrum, what is FROM_SCRATCH is `cepstrum.beside` it.
 
     Raises:
       InputError: no architecture of that name, or a committee, which is `committee.average` of trained models.
