@@ -32,12 +32,19 @@ def test_fixed_epochs_validates_on_nothing():
     assert not any(config.data.validates for config in configs.values())
 
 
-def test_random_stands_beside_fixed_epochs():
-    configs = crossvalidation.plan(CONFIG, [1, 2], "random")
-    fixed = crossvalidation.plan(CONFIG, [1, 2], "fixed_epochs")
-    random = configs.pop("random")
+@pytest.mark.parametrize(("test_folds", "random_splits", "parts"), [(None, None, 2), ([4], None, 1), (None, 3, 3)])
+def test_random_stands_beside_fixed_epochs(test_folds, random_splits, parts):
+    configs = crossvalidation.plan(CONFIG, [2, 4], "random", test_folds, random_splits)
+    fixed = crossvalidation.plan(CONFIG, [2, 4], "fixed_epochs", test_folds)
+    random = [configs.pop(f"random_{part}").data for part in range(1, parts + 1)]
     assert configs == fixed
-    assert random.data == dataclasses.replace(fixed["fold_1"].data, split="random")
+    data = next(iter(fixed.values())).data
+    assert random == [dataclasses.replace(data, split="random", test_fold=part) for part in range(1, parts + 1)]
+
+
+def test_a_random_split_has_ten_parts_whatever_the_folds():
+    configs = crossvalidation.plan(CONFIG, list(range(1, 13)), "random")
+    assert [name for name in configs if "random" in name] == [f"random_{part}" for part in range(1, 11)]
 
 
 def test_some_folds_alone():
@@ -59,9 +66,10 @@ def test_folds_that_do_not_fit(folds, protocol, test_folds, message):
 
 @pytest.fixture(scope="module")
 def rotation(tone_folder, tmp_path_factory):
-    """Home and finished process of a rotation over five folds and a random split, two runs at once."""
+    """Home and finished process of a rotation over five folds and two random splits, two runs at once."""
     home = tmp_path_factory.mktemp("rotation")
-    arguments = (f"--data_dir={tone_folder}", "--run_dir=cv", "--protocol=random", "--jobs=2", *SETTINGS)
+    protocol = ("--protocol=random", "--random_splits=2", "--jobs=2")
+    arguments = (f"--data_dir={tone_folder}", "--run_dir=cv", *protocol, *SETTINGS)
     process = command("crossval", *arguments, cwd=home)
     assert process.returncode == 0, process.stderr
     return home, arguments, process
@@ -75,7 +83,7 @@ def test_every_clip_is_tested_once(rotation, tone_folder):
     assert [row["fold"] for row in results["folds"]] == [1, 2, 3, 4, 5]
     assert "mean of folds" in process.stdout
     assert "random split" in process.stdout
-    assert "A random split" in (home / "cv" / "random" / "report.html").read_text()
+    assert "A random split" in (home / "cv" / "random_1" / "report.html").read_text()
     assert "A random split" not in (home / "cv" / "fold_1" / "report.html").read_text()
 
 
@@ -93,7 +101,7 @@ def test_a_restart_keeps_what_is_finished_and_ends_the_rest_the_same(rotation):
     ]
     after = json.loads((home / "cv" / "crossval.json").read_text())
     for results in (before, after):
-        for row in (*results["folds"], results["random"]):
+        for row in (*results["folds"], *results["random"]["splits"]):
             del row["minutes"]
     assert after == before
     assert (home / "cv" / "fold_2" / "model.keras").stat().st_mtime_ns == kept

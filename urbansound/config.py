@@ -164,8 +164,8 @@ class DataConfig(_Checked):
     folds: tuple[int, ...] = setting((), "use these folds alone, e.g. 1,2,3; empty: all")
     split: str = setting(
         "folds",
-        "folds: by --test_fold, recordings kept apart; random: a tenth of each class's clips is tested on, slices of "
-        "one recording on both sides: it flatters, and serves to show by how much",
+        "folds: by --test_fold, recordings kept apart; random: a tenth of each class's clips is tested on, the first "
+        "by --test_fold=1, slices of one recording on both sides: it flatters, and serves to show by how much",
         choices=("folds", "random"),
     )
     test_fold: int = setting(1, "fold that is tested on, once, after training", minimum=1)

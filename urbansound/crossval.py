@@ -22,9 +22,16 @@ PROTOCOL = flags.DEFINE_enum(
     "default",
     ["default", "fixed_epochs", "random"],
     "default: the fold after the test fold validates; fixed_epochs: all other folds train and none validates, as many "
-    "papers do; random: fixed_epochs, and beside it a random split of the clips, which leaks, to show by how much",
+    "papers do; random: fixed_epochs, and beside it random splits of the clips, which leak, to show by how much",
 )
 TEST_FOLDS = flags.DEFINE_list("test_folds", None, "test these folds alone, e.g. 1,2; default: every fold in turn")
+RANDOM_SPLITS = flags.DEFINE_integer(
+    "random_splits",
+    None,
+    "with --protocol=random: how many, each tests another tenth of the clips; default: one for each tested fold",
+    lower_bound=1,
+    upper_bound=10,
+)
 JOBS = flags.DEFINE_integer("jobs", 1, "folds trained at once", lower_bound=1)
 
 
@@ -37,7 +44,9 @@ def main(argv):
 
     path = RUN_DIR.value or command.default_run_dir(settings, "crossval-")
     try:
-        results = crossvalidation.cross_validate(path, settings, PROTOCOL.value, _test_folds(), JOBS.value)
+        results = crossvalidation.cross_validate(
+            path, settings, PROTOCOL.value, _test_folds(), RANDOM_SPLITS.value, JOBS.value
+        )
     except KeyboardInterrupt:
         print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={path}")
         raise

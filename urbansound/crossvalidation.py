@@ -14,17 +14,16 @@ from urbansound.report import crossval as report
 RANDOM = "random"
 
 
-def cross_validate(path, config, protocol, test_folds=None, jobs=1):
+def cross_validate(path, config, protocol, test_folds=None, random_splits=None, jobs=1):
     """Test every fold once and pool the results.
 
     A run that is finished is kept, one that is not goes on from its last whole epoch.
 
     Args:
-      path: directory of the runs: fold_1/, fold_2/ … and random/; gets crossval.json,
+      path: directory of the runs: fold_1/, fold_2/ … and random_1/, random_2/ …; gets crossval.json,
         predictions.csv and report.html.
       config: a Config; test_fold, val_fold and val_fraction are the protocol's.
-      protocol: "default", "fixed_epochs" or "random", see `plan`.
-      test_folds: the folds to test; default: all.
+      protocol, test_folds, random_splits: see `plan`.
       jobs: runs that train at once.
 
     Returns:
@@ -36,7 +35,7 @@ def cross_validate(path, config, protocol, test_folds=None, jobs=1):
     """
     path = Path(path)
     folds = sorted(prepare.load_catalog(config).clips.fold.unique().tolist())
-    configs = plan(config, folds, protocol, test_folds)
+    configs = plan(config, folds, protocol, test_folds, random_splits)
     trainer.check_weights(config)
     runs = {name: processes.begin(path / name, planned) for name, planned in configs.items()}
     processes.train([run for run in runs.values() if not run.file("metrics.json").exists()], jobs)
@@ -48,16 +47,18 @@ def cross_validate(path, config, protocol, test_folds=None, jobs=1):
     return results
 
 
-def plan(config, folds, protocol, test_folds=None):
+def plan(config, folds, protocol, test_folds=None, random_splits=None):
     """The Config of every run, by its name.
 
     Args:
       config: a Config.
       folds: the folds that there are, in order.
       protocol: "default": the fold after the test fold validates, the first after the last.
-        "fixed_epochs": all others train, none validates. "random": as fixed_epochs, and a run on a
-        random split of the clips.
+        "fixed_epochs": all others train, none validates. "random": as fixed_epochs, and runs on
+        random splits of the clips.
       test_folds: the folds to test; None: all.
+      random_splits: how many, each testing another tenth of the clips; None: one for each tested fold,
+        ten at most.
 
     Raises:
       InputError: a test fold that does not exist, or too few folds.
@@ -75,8 +76,9 @@ def plan(config, folds, protocol, test_folds=None):
             validation = {"val_fold": following} if protocol == "default" else {"val_fold": None, "val_fraction": 0.0}
             configs[f"fold_{fold}"] = config.with_settings(test_fold=fold, **validation)
     if protocol == RANDOM:
-        first = min(configs.values(), key=lambda planned: planned.data.test_fold)
-        configs[RANDOM] = first.with_settings(split=RANDOM)
+        first = next(iter(configs.values()))
+        for part in range(1, (random_splits or min(len(configs), splits.RANDOM_PARTS)) + 1):
+            configs[f"{RANDOM}_{part}"] = first.with_settings(split=RANDOM, test_fold=part)
     return configs
 
 
@@ -85,6 +87,7 @@ def _outcome(run):
     clips = run.clips
     return report.Outcome(
         fold=run.config.data.test_fold,
+        random=run.config.data.split == RANDOM,
         class_names=run.class_names,
         predictions=pd.read_csv(
             run.file("predictions.csv"), dtype={"recording": str, "label": str, "salience": "Int64"}

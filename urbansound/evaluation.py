@@ -132,7 +132,7 @@ def _facts(run, parameters):
         epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
     return {
         "Data set": config.data.dataset,
-        "Test": f"fold {config.data.test_fold}" if config.data.split == "folds" else "random split",
+        "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
         "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
         "Model": f"{config.model.model}, {parameters:,} parameters",

@@ -170,6 +170,18 @@ def test_random_split_tests_a_tenth_of_each_class_whatever_the_recordings(offici
     assert not clips.equals(splits.split(catalog, config, seed=4))
 
 
+def test_parts_of_a_random_split_test_other_clips(official):
+    catalog = official("urbansound8k")
+    tested = []
+    for number in range(1, 11):
+        config = DataConfig(split="random", test_fold=number, val_fold=None, val_fraction=0)
+        tested += part(splits.split(catalog, config, seed=3), "test").path.tolist()
+    assert len(set(tested)) / len(tested) > 0.99  # where a class's clips are no multiple of ten, some are tested twice
+    assert len(set(tested)) / len(catalog.clips) > 0.99
+    with pytest.raises(InputError, match="a random split has parts 1 to 10"):
+        splits.split(catalog, DataConfig(split="random", test_fold=11, val_fraction=0), seed=3)
+
+
 def test_random_split_validates_on_nothing():
     with pytest.raises(InputError, match="validates on nothing"):
         DataConfig(split="random")

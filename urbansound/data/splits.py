@@ -9,7 +9,7 @@ from urbansound.errors import InputError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 LEFT_OUT = "left out"
-RANDOM_TEST_SHARE = 0.1
+RANDOM_PARTS = 10
 
 
 def split(catalog, config, seed):
@@ -23,7 +23,8 @@ def split(catalog, config, seed):
     classes). Test keeps such a recording before validation, validation before training; its clips
     elsewhere are left out, so that no recording is on two sides.
 
-    With split="random" all of this is set aside: a tenth of each class's clips is the test.
+    With split="random" all of this is set aside: a tenth of each class's shuffled clips is the test, test_fold says
+    which one.
 
     Args:
       catalog: a Catalog.
@@ -58,20 +59,23 @@ def split(catalog, config, seed):
 
 
 def _split_at_random(catalog, config, seed):
-    """A tenth of each class's clips, and at least one, for testing, without regard to recordings."""
+    """The test_fold-th tenth of each class's clips, and at least one, for testing, without regard to recordings."""
     clips = catalog.clips.assign(split=TRAIN)
     generator = np.random.default_rng(seed)
     for name in catalog.class_names:
         of_class = np.flatnonzero(clips.label == name)
-        tested = max(round(RANDOM_TEST_SHARE * len(of_class)), 1)
-        clips.loc[clips.index[generator.permutation(of_class)[:tested]], "split"] = TEST
+        size = max(round(len(of_class) / RANDOM_PARTS), 1)
+        shuffled = np.roll(generator.permutation(of_class), -size * (config.test_fold - 1))
+        clips.loc[clips.index[shuffled[:size]], "split"] = TEST
     _check_split(clips, catalog.class_names, config)
     return clips
 
 
 def check_folds(clips, config):
-    """Raise InputError where test_fold or val_fold of a DataConfig is no fold of `clips`; a random split needs none."""
+    """Raise InputError where a DataConfig's test_fold or val_fold is no fold of `clips` or part of a random split."""
     if config.split == "random":
+        if config.test_fold > RANDOM_PARTS:
+            raise InputError(f"test_fold={config.test_fold}: a random split has parts 1 to {RANDOM_PARTS}; pass one")
         return
     folds = sorted(clips.fold.unique())
     for name, fold in (("test_fold", config.test_fold), ("val_fold", config.val_fold)):

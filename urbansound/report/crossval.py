@@ -15,7 +15,8 @@ LEAKS = "random split: slices of one recording lie in training and in test; no m
 class Outcome:
     """A finished run, as far as pooling needs it."""
 
-    fold: int
+    fold: int  # that was tested, or the part of a random split
+    random: bool  # whether the split was
     class_names: list[str]
     predictions: pd.DataFrame  # `predictions.predictions_table`
     trained: set[str]  # recordings with a training clip
@@ -26,38 +27,44 @@ def pool(outcomes, protocol):
     """The figures of all runs together.
 
     Args:
-      outcomes: {run's name: Outcome}; the run named "random" stays out of all but its own figures.
+      outcomes: {run's name: Outcome}; runs of random splits stay out of all but their own figures.
       protocol: its name.
 
     Returns:
       (results, predictions). results: what `metrics.evaluate` says of the pooled test clips, and
       `protocol`, `mean_accuracy`, `std_accuracy` (over folds, of the sample; None for one fold),
       `folds` [{`run`, `fold`, `accuracy`, `accuracy_interval`, `n_clips`, `n_recordings`, `macro_f1`,
-      `minutes`}], and of the random run `random` {the same, `leaked_recordings`, `leaked_clips`}.
+      `minutes`}], and of random splits `random` {`mean_accuracy`, `std_accuracy`, `splits` like `folds`,
+      and what `leak` says}.
       predictions: DataFrame of the pooled test clips.
     """
-    rows = {name: _row(name, outcome) for name, outcome in outcomes.items()}
-    random = rows.pop("random", None)
-    folds = list(rows.values())
-    predictions = pd.concat([outcomes[name].predictions for name in rows], ignore_index=True)
-    accuracies = [row["accuracy"] for row in folds]
+    random = {name: outcome for name, outcome in outcomes.items() if outcome.random}
+    official = {name: outcome for name, outcome in outcomes.items() if not outcome.random}
+    predictions = pd.concat([outcome.predictions for outcome in official.values()], ignore_index=True)
+    folds = [_row(name, outcome) for name, outcome in official.items()]
     results = {
         "protocol": protocol,
-        "mean_accuracy": float(np.mean(accuracies)),
-        "std_accuracy": float(np.std(accuracies, ddof=1)) if len(folds) > 1 else None,
+        **_mean(folds),
         "folds": folds,
         **_measure(predictions, next(iter(outcomes.values())).class_names),
     }
-    if random is not None:
-        results["random"] = {**random, **leak(outcomes["random"])}
+    if random:
+        rows = [_row(name, outcome) for name, outcome in random.items()]
+        results["random"] = {**_mean(rows), "splits": rows, **leak(random.values())}
     return results, predictions
 
 
-def leak(outcome):
-    """Recordings with training and test clips, and how many test clips they have."""
-    recordings = outcome.predictions.recording
-    shared = recordings[recordings.isin(outcome.trained)]
-    return {"leaked_recordings": int(shared.nunique()), "leaked_clips": len(shared)}
+def leak(outcomes):
+    """How many clips runs tested, how many of these are of recordings that the run trained on, and of how many."""
+    recordings = [outcome.predictions.recording for outcome in outcomes]
+    shared = pd.concat(
+        [of_run[of_run.isin(outcome.trained)] for of_run, outcome in zip(recordings, outcomes, strict=True)]
+    )
+    return {
+        "n_clips": sum(map(len, recordings)),
+        "leaked_clips": len(shared),
+        "leaked_recordings": int(shared.nunique()),
+    }
 
 
 def crossval_table(results):
@@ -66,29 +73,30 @@ def crossval_table(results):
     lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
     lines += ["", f"mean of folds  {spread(results)}", f"pooled         {headline(results)}"]
     if "random" in results:
-        row = results["random"]
+        random = results["random"]
         lines += [
             "",
             f"official folds {percent(results['mean_accuracy'])}",
-            f"random split   {percent(row['accuracy'])}: {leak_line(row)}",
+            f"random split   {spread(random)}: {leak_line(random)}",
             LEAKS,
         ]
     return "\n".join(lines)
 
 
 def spread(results):
-    """'61.2 % (standard deviation 4.1 over 3 folds)'."""
+    """'61.2 % (standard deviation 4.1 over 3 folds)', of folds or of random splits."""
+    kind = "folds" if "folds" in results else "splits"
     if results["std_accuracy"] is None:
-        return f"{percent(results['mean_accuracy'])} (one fold)"
+        return f"{percent(results['mean_accuracy'])} (one {kind[:-1]})"
     deviation = f"standard deviation {100 * results['std_accuracy']:.1f}"
-    return f"{percent(results['mean_accuracy'])} ({deviation} over {len(results['folds'])} folds)"
+    return f"{percent(results['mean_accuracy'])} ({deviation} over {len(results[kind])} {kind})"
 
 
-def leak_line(row):
-    """How much of a random split's test is known from training."""
+def leak_line(random):
+    """How much of random splits' tests is known from training."""
     return (
-        f"{row['leaked_clips']} of {row['n_clips']} test clips come from {row['leaked_recordings']} recordings "
-        "that were trained on"
+        f"{random['leaked_clips']} of {random['n_clips']} test clips "
+        f"come from {random['leaked_recordings']} recordings that were trained on"
     )
 
 
@@ -134,9 +142,9 @@ def write(path, results, predictions, settings):
     }
     warnings = []
     if "random" in results:
-        row = results["random"]
-        facts["Random split"] = f"{percent(row['accuracy'])}, which leaks"
-        warnings.append(f"A {LEAKS}. Here {leak_line(row)}.")
+        random = results["random"]
+        facts["Random split"] = f"{spread(random)}, which leaks"
+        warnings.append(f"A {LEAKS}. Here {leak_line(random)}.")
     page.write(
         path / "report.html",
         title=f"{dataset}: {model}, cross-validation",
@@ -163,27 +171,27 @@ def _row(name, outcome):
     return {"run": name, "fold": outcome.fold, **{key: measured[key] for key in kept}, "minutes": outcome.minutes}
 
 
+def _mean(rows):
+    accuracies = [row["accuracy"] for row in rows]
+    return {
+        "mean_accuracy": float(np.mean(accuracies)),
+        "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
+    }
+
+
 def _fold_line(name, row):
     shares = f"{percent(row['accuracy']):>8}  {percent(row['macro_f1']):>8}"
     return f"{name:>4}  {shares}  {row['n_clips']:>5}  {row['minutes']:>7.1f}"
 
 
 def _fold_table(results):
+    named = [(str(row["fold"]), headline(row), row) for row in results["folds"]]
+    for row in results.get("random", {"splits": []})["splits"]:
+        named.append((f"random {row['fold']}", f"{headline(row)}, leaks", row))
     rows = [
-        (str(row["fold"]), headline(row), percent(row["macro_f1"]), str(row["n_clips"]), f"{row['minutes']:.1f}")
-        for row in results["folds"]
+        (name, accuracy, percent(row["macro_f1"]), str(row["n_clips"]), f"{row['minutes']:.1f}")
+        for name, accuracy, row in named
     ]
-    if "random" in results:
-        row = results["random"]
-        rows.append(
-            (
-                "random",
-                f"{headline(row)}, leaks",
-                percent(row["macro_f1"]),
-                str(row["n_clips"]),
-                f"{row['minutes']:.1f}",
-            )
-        )
     return page.Table(
         "Folds", "Each fold tested once", ["test fold", "accuracy", "macro F1", "clips", "minutes"], rows, 3
     )

@@ -217,14 +217,14 @@ def robustness(measured):
 
 @styled
 def folds(results):
-    """Accuracy of every fold with its interval, their mean, and a random split where there was one.
+    """Accuracy of every fold with its interval, their mean, and random splits where there were any.
 
     Args:
       results: what `crossval.pool` returns.
     """
     rows = [(f"fold {row['fold']}", row, BLUE) for row in results["folds"]]
-    if "random" in results:
-        rows.append(("random split, leaks", results["random"], RED))
+    for row in results.get("random", {"splits": []})["splits"]:
+        rows.append((f"random split {row['fold']}, leaks", row, RED))
     figure = _figure(7, 1.2 + 0.3 * len(rows))
     axes = figure.subplots()
     for place, (_, row, colour) in enumerate(rows):
