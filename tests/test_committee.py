@@ -58,6 +58,14 @@ def test_scores_are_the_mean_of_the_members(members, both):
     assert np.ptp(scores(members[0]) - scores(members[1])) > 0.01  # or the mean says nothing
 
 
+def test_each_member_is_measured_alone(members, both):
+    alone = json.loads(both.file("metrics.json").read_text())["alone"]
+    own = [json.loads(run.file("metrics.json").read_text())["accuracy"] for run in members]
+    assert alone == pytest.approx({"member0": own[0], "member1": own[1]})
+    assert "alone" not in json.loads(members[0].file("metrics.json").read_text())
+    assert "member0" in both.file("report.html").read_text()
+
+
 def test_it_is_a_run_like_any_other(both, members):
     assert both.config.model.model == "committee"
     assert list(both.members.model) == ["cnn", "cepstrum"]

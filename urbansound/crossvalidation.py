@@ -1,6 +1,7 @@
 """Cross-validation: which runs a protocol asks for, training those that are missing, pooling what they say."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -94,4 +95,5 @@ def _outcome(run):
         ),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
+        alone=json.loads(run.file("metrics.json").read_text()).get("alone", {}),
     )

@@ -11,6 +11,7 @@ from urbansound.data import cache
 from urbansound.data.pipeline import fit_length
 from urbansound.data.prepare import cache_entries
 from urbansound.files import write_csv, write_json
+from urbansound.models.committee import members
 from urbansound.progress import bar
 from urbansound.report import metrics, page, plots
 from urbansound.report.crossval import LEAKS
@@ -31,7 +32,8 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       corruptions: also as over a phone, clipped, louder, quieter, of 8 bits, into robustness.csv.
 
     Returns:
-      The metrics (see `report.metrics.evaluate`).
+      The metrics (see `report.metrics.evaluate`); where scores are a mean, also `alone`, the accuracy of each
+      network that they are the mean of, by its name.
 
     Raises:
       InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
@@ -42,6 +44,8 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     scores = score_entries(entries, classifier)
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
+    if alone := _accuracy_alone(entries, labels, classifier):
+        values["alone"] = alone
     predictions = predictions_table(test, scores, class_names)
     if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
         table = robustness.measure(entries, labels, test.recording, classifier, conditions)
@@ -67,6 +71,15 @@ def score_entries(entries, classifier, score_windows=None):
     """Scores float32 [clips, classes] of cached clips, with a progress bar; see `scoring.score_clips`."""
     with bar("scoring clips") as on_progress:
         return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
+
+
+def _accuracy_alone(entries, labels, classifier):
+    """{name: accuracy} of each network that the classifier's scores are the mean of."""
+    result = {}
+    for name, member in members(classifier.model).items():
+        scores = score_entries(entries, dataclasses.replace(classifier, model=member))
+        result[name] = float(np.mean(scores.argmax(axis=1) == labels))
+    return result
 
 
 def _write_report(run, values, predictions, entries, parameters):

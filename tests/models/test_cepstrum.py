@@ -12,6 +12,7 @@ from running import ROOT
 from urbansound.config import ModelConfig, TrainConfig
 from urbansound.frozen import is_frozen
 from urbansound.models import FROM_SCRATCH, build, cepstrum
+from urbansound.models.committee import members
 
 
 def log_mels(count, frames=87, n_mels=64):
@@ -105,7 +106,7 @@ def test_beside_a_cepstrum_scores_are_the_mean_of_both_and_the_other_alone_learn
     keras.utils.set_random_seed(1)
     model = build(name, (40, 16), 3, ModelConfig(model=name, width=0.25, cepstrum=True))
     model.compile("sgd", "categorical_crossentropy")
-    alone, beside = keras.Model(model.input, model.get_layer("scores").output), model.get_layer("cepstrum")
+    alone, beside = members(model).values()
     cepstrum.adapt(beside.get_layer("standardize"), np.zeros((4, cepstrum.KNOTS - 1, 58)))
     assert np.ptp(alone(features) - beside(features)) > 0.01  # or the mean says nothing
     # float32 shares of up to 1.

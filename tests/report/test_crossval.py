@@ -28,7 +28,8 @@ def outcome(fold, clips, right, random=False, trained=(), seed=0):
             "salience": pd.array([1, 2] * (clips // 2), dtype="Int64"),
         }
     )
-    return crossval.Outcome(fold, random, NAMES, predictions_table(table, scores, NAMES), set(trained), 1.5)
+    alone = {"cnn": right / clips, "cepstrum": 0.5}
+    return crossval.Outcome(fold, random, NAMES, predictions_table(table, scores, NAMES), set(trained), 1.5, alone)
 
 
 @pytest.fixture
@@ -63,7 +64,8 @@ def test_random_runs_stay_out_of_the_official_figures_and_says_what_leaks(outcom
     assert results["accuracy_interval"] == without["accuracy_interval"]
     random = results["random"]
     assert [row["accuracy"] for row in random["splits"]] == [1, 0.75]
-    assert random["mean_accuracy"] == 0.875
+    assert random["mean_accuracy"] == random["alone"]["cnn"] == 0.875
+    assert results["alone"] == pytest.approx({"cnn": results["mean_accuracy"], "cepstrum": 0.5})
     assert random["std_accuracy"] == pytest.approx(np.std([1, 0.75], ddof=1))
     assert (random["leaked_recordings"], random["leaked_clips"], random["n_clips"]) == (3, 6, 20)
     assert "random" not in without
@@ -79,6 +81,7 @@ def test_table_and_page_show_folds_and_leak(outcomes, tmp_path):
     results, predictions = crossval.pool(outcomes, "random")
     table = crossval.crossval_table(results)
     assert "63.3 % (standard deviation 34.0 over 3 folds)" in table
+    assert "alone          cnn 63.3 %, cepstrum 50.0 %" in table
     leak = "6 of 20 test clips come from 3 recordings that were trained on"
     assert f"random split   87.5 % (standard deviation 17.7 over 2 splits): {leak}" in table
     settings = {"data": {"dataset": "folder"}, "model": {"model": "cnn"}}

@@ -66,6 +66,11 @@ def has_beside(model):
     return any(layer.name == "cepstrum" for layer in model.layers)
 
 
+def alone(model):
+    """What the cepstrum stands beside in a model of `beside`, by itself; layers and weights are the model's own."""
+    return keras.Model(model.input, model.get_layer("scores").output, name=model.name)
+
+
 def learner(model):
     """The part of a compiled model of `beside` that learns; its weights, optimizer and loss are the model's own."""
     part = _Learner(model)
@@ -79,7 +84,7 @@ class _Learner(keras.Model):
     def __init__(self, whole):
         super().__init__(name=whole.name)
         self.whole = whole
-        self.alone = keras.Model(whole.input, whole.get_layer("scores").output)
+        self.alone = alone(whole)
 
     def call(self, log_mel, training=False):
         """Scores [batch, n_classes]."""

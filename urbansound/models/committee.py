@@ -1,7 +1,9 @@
-"""Several trained networks that hear the same log-mel, as one whose scores are the mean of theirs."""
+"""Several networks that hear the same log-mel, as one whose scores are the mean of theirs."""
 
 import keras
 from keras import layers
+
+from urbansound.models import cepstrum
 
 
 def average(members):
@@ -18,3 +20,14 @@ def average(members):
     named = [keras.Model(model.input, model.output, name=f"member{i}") for i, model in enumerate(members)]
     scores = layers.Average(name="scores")([model(log_mel) for model in named])
     return keras.Model(log_mel, scores, name="committee")
+
+
+def members(model):
+    """The networks that a model's scores are the mean of, its cepstrum and what it stands beside or a committee's.
+
+    Returns:
+      {name: keras.Model of log_mel}; empty of any other model.
+    """
+    if cepstrum.has_beside(model):
+        return {model.name: cepstrum.alone(model), "cepstrum": model.get_layer("cepstrum")}
+    return {layer.name: layer for layer in model.layers if model.name == "committee" and isinstance(layer, keras.Model)}

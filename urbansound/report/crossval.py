@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from urbansound.report import metrics, page, plots
-from urbansound.report.table import headline, metrics_table, percent
+from urbansound.report.table import headline, metrics_table, percent, shares
 
 LEAKS = "random split: slices of one recording lie in training and in test; no measure of how unheard sounds fare"
 
@@ -21,6 +21,7 @@ class Outcome:
     predictions: pd.DataFrame  # `predictions.predictions_table`
     trained: set[str]  # recordings with a training clip
     minutes: float  # of training
+    alone: dict[str, float]  # accuracy of each network that the scores are the mean of; empty where they are none
 
 
 def pool(outcomes, protocol):
@@ -34,8 +35,8 @@ def pool(outcomes, protocol):
       (results, predictions). results: what `metrics.evaluate` says of the pooled test clips, and
       `protocol`, `mean_accuracy`, `std_accuracy` (over folds, of the sample; None for one fold),
       `folds` [{`run`, `fold`, `accuracy`, `accuracy_interval`, `n_clips`, `n_recordings`, `macro_f1`,
-      `minutes`}], and of random splits `random` {`mean_accuracy`, `std_accuracy`, `splits` like `folds`,
-      and what `leak` says}.
+      `minutes`, `alone`}], `alone` (means of theirs), and of random splits `random` {`mean_accuracy`, `std_accuracy`,
+      `alone`, `splits` like `folds`, and what `leak` says}.
       predictions: DataFrame of the pooled test clips.
     """
     random = {name: outcome for name, outcome in outcomes.items() if outcome.random}
@@ -71,13 +72,14 @@ def crossval_table(results):
     """The classes and totals of the pooled clips, then a line per fold, the mean, and the random split beside it."""
     lines = [metrics_table(results), "", "fold  accuracy  macro F1  clips  minutes"]
     lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
-    lines += ["", f"mean of folds  {spread(results)}", f"pooled         {headline(results)}"]
+    lines += ["", f"mean of folds  {spread(results)}", *_alone_lines(results), f"pooled         {headline(results)}"]
     if "random" in results:
         random = results["random"]
         lines += [
             "",
             f"official folds {percent(results['mean_accuracy'])}",
             f"random split   {spread(random)}: {leak_line(random)}",
+            *_alone_lines(random),
             LEAKS,
         ]
     return "\n".join(lines)
@@ -168,7 +170,8 @@ def _measure(predictions, class_names):
 def _row(name, outcome):
     measured = _measure(outcome.predictions, outcome.class_names)
     kept = ("accuracy", "accuracy_interval", "n_clips", "n_recordings", "macro_f1")
-    return {"run": name, "fold": outcome.fold, **{key: measured[key] for key in kept}, "minutes": outcome.minutes}
+    own = {"run": name, "fold": outcome.fold, "minutes": outcome.minutes, "alone": outcome.alone}
+    return {**own, **{key: measured[key] for key in kept}}
 
 
 def _mean(rows):
@@ -176,7 +179,12 @@ def _mean(rows):
     return {
         "mean_accuracy": float(np.mean(accuracies)),
         "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
+        "alone": {name: float(np.mean([row["alone"][name] for row in rows])) for name in rows[0]["alone"]},
     }
+
+
+def _alone_lines(results):
+    return [f"alone          {shares(results['alone'])}"] if results["alone"] else []
 
 
 def _fold_line(name, row):

@@ -22,6 +22,11 @@ def headline(group):
     return f"{percent(group['accuracy'])} (95 % interval {low} to {high}, over {recordings})"
 
 
+def shares(alone):
+    """'cnn 63.4 %, cepstrum 55.2 %' of {name: share}."""
+    return ", ".join(f"{name} {percent(share)}" for name, share in alone.items())
+
+
 def in_form(table, form):
     """A DataFrame as text: form "table" for people, "csv", or "jsonl", a JSON object per row."""
     if form == "csv":
@@ -74,6 +79,8 @@ def robustness_lines(measured):
 def totals(metrics):
     """The figures of the whole test by name, as text."""
     rows = {"accuracy": headline(metrics)}
+    if metrics.get("alone"):
+        rows["alone"] = shares(metrics["alone"])
     for name in ("foreground", "background"):
         if name in metrics:
             rows[name] = headline(metrics[name])
