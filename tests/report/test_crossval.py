@@ -64,8 +64,8 @@ def test_random_runs_stay_out_of_the_official_figures_and_says_what_leaks(outcom
     assert results["accuracy_interval"] == without["accuracy_interval"]
     random = results["random"]
     assert [row["accuracy"] for row in random["splits"]] == [1, 0.75]
-    assert random["mean_accuracy"] == random["alone"]["cnn"] == 0.875
-    assert results["alone"] == pytest.approx({"cnn": results["mean_accuracy"], "cepstrum": 0.5})
+    assert random["mean_accuracy"] == random["mean_alone"]["cnn"] == 0.875
+    assert results["mean_alone"] == pytest.approx({"cnn": results["mean_accuracy"], "cepstrum": 0.5})
     assert random["std_accuracy"] == pytest.approx(np.std([1, 0.75], ddof=1))
     assert (random["leaked_recordings"], random["leaked_clips"], random["n_clips"]) == (3, 6, 20)
     assert "random" not in without
@@ -90,5 +90,6 @@ def test_table_and_page_show_folds_and_leak(outcomes, tmp_path):
     assert leak in page
     assert "Each fold tested once" in page
     assert "random 2" in page
+    assert page.count("cepstrum 50.0 %") == 1
     for name in ("folds", "confusion_matrix", "class_bars", "calibration"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5000

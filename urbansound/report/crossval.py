@@ -35,8 +35,8 @@ def pool(outcomes, protocol):
       (results, predictions). results: what `metrics.evaluate` says of the pooled test clips, and
       `protocol`, `mean_accuracy`, `std_accuracy` (over folds, of the sample; None for one fold),
       `folds` [{`run`, `fold`, `accuracy`, `accuracy_interval`, `n_clips`, `n_recordings`, `macro_f1`,
-      `minutes`, `alone`}], `alone` (means of theirs), and of random splits `random` {`mean_accuracy`, `std_accuracy`,
-      `alone`, `splits` like `folds`, and what `leak` says}.
+      `minutes`, `alone`}], `mean_alone`, and of random splits `random` {`mean_accuracy`, `std_accuracy`,
+      `mean_alone`, `splits` like `folds`, and what `leak` says}.
       predictions: DataFrame of the pooled test clips.
     """
     random = {name: outcome for name, outcome in outcomes.items() if outcome.random}
@@ -143,6 +143,8 @@ def write(path, results, predictions, settings):
         "Training": f"{sum(row['minutes'] for row in results['folds']):.1f} minutes",
     }
     warnings = []
+    if results["mean_alone"]:
+        facts["Networks alone"] = shares(results["mean_alone"])
     if "random" in results:
         random = results["random"]
         facts["Random split"] = f"{spread(random)}, which leaks"
@@ -179,12 +181,12 @@ def _mean(rows):
     return {
         "mean_accuracy": float(np.mean(accuracies)),
         "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
-        "alone": {name: float(np.mean([row["alone"][name] for row in rows])) for name in rows[0]["alone"]},
+        "mean_alone": {name: float(np.mean([row["alone"][name] for row in rows])) for name in rows[0]["alone"]},
     }
 
 
 def _alone_lines(results):
-    return [f"alone          {shares(results['alone'])}"] if results["alone"] else []
+    return [f"alone          {shares(results['mean_alone'])}"] if results["mean_alone"] else []
 
 
 def _fold_line(name, row):

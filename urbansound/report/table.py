@@ -79,7 +79,7 @@ def robustness_lines(measured):
 def totals(metrics):
     """The figures of the whole test by name, as text."""
     rows = {"accuracy": headline(metrics)}
-    if metrics.get("alone"):
+    if "alone" in metrics:
         rows["alone"] = shares(metrics["alone"])
     for name in ("foreground", "background"):
         if name in metrics:
