@@ -6,18 +6,18 @@ from keras import layers
 from urbansound.models import cepstrum
 
 
-def average(members):
+def average(networks):
     """One network of several.
 
     Args:
-      members: trained models of one input and output shape (see `models.build`).
+      networks: trained models of one input and output shape (see `models.build`).
 
     Returns:
       A keras.Model as `models.build` returns them, but for the layer "standardize": nothing of it is left to learn.
     """
-    log_mel = keras.Input(members[0].input_shape[1:], name="log_mel")
+    log_mel = keras.Input(networks[0].input_shape[1:], name="log_mel")
     # Renamed, since two of one architecture may sit here; what `export` tells members apart by.
-    named = [keras.Model(model.input, model.output, name=f"member{i}") for i, model in enumerate(members)]
+    named = [keras.Model(model.input, model.output, name=f"member{i}") for i, model in enumerate(networks)]
     scores = layers.Average(name="scores")([model(log_mel) for model in named])
     return keras.Model(log_mel, scores, name="committee")
 
@@ -30,4 +30,6 @@ def members(model):
     """
     if cepstrum.has_beside(model):
         return {model.name: cepstrum.alone(model), "cepstrum": model.get_layer("cepstrum")}
-    return {layer.name: layer for layer in model.layers if model.name == "committee" and isinstance(layer, keras.Model)}
+    if model.name == "committee":
+        return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+    return {}

@@ -57,19 +57,17 @@ def pool(outcomes, protocol):
 
 def leak(outcomes):
     """How many clips runs tested, how many of these are of recordings that the run trained on, and of how many."""
-    recordings = [outcome.predictions.recording for outcome in outcomes]
-    shared = pd.concat(
-        [of_run[of_run.isin(outcome.trained)] for of_run, outcome in zip(recordings, outcomes, strict=True)]
-    )
+    tested = [outcome.predictions.recording for outcome in outcomes]
+    shared = pd.concat([of_run[of_run.isin(outcome.trained)] for outcome, of_run in zip(outcomes, tested, strict=True)])
     return {
-        "n_clips": sum(map(len, recordings)),
+        "n_clips": sum(map(len, tested)),
         "leaked_clips": len(shared),
         "leaked_recordings": int(shared.nunique()),
     }
 
 
 def crossval_table(results):
-    """The classes and totals of the pooled clips, then a line per fold, the mean, and the random split beside it."""
+    """The classes and totals of the pooled clips, then a line per fold, the mean, and random splits beside it."""
     lines = [metrics_table(results), "", "fold  accuracy  macro F1  clips  minutes"]
     lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
     lines += ["", f"mean of folds  {spread(results)}", *_alone_lines(results), f"pooled         {headline(results)}"]
