@@ -95,10 +95,10 @@ def static_int8(content, calibration, float_scope=None):
       float_scope: None: every operation is int8, input and output too. A name scope: what lies in it, what
         follows up to the first operation with trained weights, and all behind the last but one (pooling, the
         last layer, the softmax) stay in float, with input and output. They are a few percent of the work; in
-        int8 they double the error. So it is in each member of a committee; a network without a convolution
-        stays in float whole, since its work is nothing beside the front-end's. Of a network with depthwise
-        convolutions the weights alone are int8, and it computes in float: fourteen layers that each have one
-        step for all their channels changed one answer in thirty.
+        int8 they double the error. So it is in each member of a committee; a network where no convolution
+        looks at neighbours stays in float whole, since its work is nothing beside the front-end's. Of a
+        network with depthwise convolutions that do, the weights alone are int8, and it computes in float:
+        fourteen layers that each have one step for all their channels changed one answer in thirty.
 
     Raises:
       InputError: all is to be int8, and some operation can't be.
@@ -116,8 +116,14 @@ def static_int8(content, calibration, float_scope=None):
 
 
 def has_depthwise(content):
-    """Whether a file has depthwise convolutions."""
-    return any(code == BUILTIN.DEPTHWISE_CONV_2D for code, _ in codes(unpack(content)))
+    """Whether a file has depthwise convolutions that look at neighbours."""
+    model = unpack(content)
+    return any(code == BUILTIN.DEPTHWISE_CONV_2D and _looks_around(model, op) for code, op in codes(model))
+
+
+def _looks_around(model, op):
+    """Whether the weights of an operation reach beyond one point: [outputs, ..., inputs] of a convolution."""
+    return np.prod(model.subgraphs[0].tensors[op.inputs[1]].shape[1:-1]) > 1
 
 
 def _quantized(content, ranges, as_float, weights_only=False):
@@ -158,8 +164,9 @@ def _float_names(content, float_scope):
             network = tuple(NETWORK.findall(name.split(";")[0]))
             trained.setdefault(network, []).append(i)
     middle = set()
+    operators = model.subgraphs[0].operators
     for places in trained.values():
-        if len(places) > 2 and any(named[i][0] in CONVOLUTIONS for i in places):
+        if len(places) > 2 and any(named[i][0] in CONVOLUTIONS and _looks_around(model, operators[i]) for i in places):
             middle |= set(range(places[0] + 1, places[-2] + 1))
     return [name for i, (_, name) in enumerate(named) if i not in middle]
 

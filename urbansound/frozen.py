@@ -21,7 +21,7 @@ from urbansound.errors import InputError
 from urbansound.files import replacing
 from urbansound.progress import bar
 
-FORMAT = 2  # one more whenever a body of the same weights comes to compute something else
+FORMAT = 3  # one more whenever a body of the same weights comes to compute something else
 BATCH = 16
 
 

@@ -146,9 +146,7 @@ def _learn_beside(model, training, config, n_classes):
     with bar("training the cepstrum", unit="epoch") as on_progress:
         progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: on_progress(epoch + 1, epochs))
         lesson.fit(epochs=epochs, callbacks=[progress], verbose=0)
-    beside = model.get_layer("cepstrum")
-    beside.set_weights(part.get_weights())
-    beside.get_layer("standardize").finalize_state()  # it computes with what it made of its weights at the last one
+    model.get_layer("cepstrum").set_weights(part.get_weights())
 
 
 def compile_model(model, config, steps):

@@ -19,7 +19,7 @@ NEIGHBOURS = 8  # mel bands
 HIDDEN = 256
 KNOTS = 17  # of each statistic's distribution among the training clips
 WAY = 6  # the length of the way between two of them, in the layer "standardize": int8 tools know a ReLU up to 6
-LEAST_STEP = 1e-6
+LEAST_STEP = 1e-3  # from one unit of a way to the next; int8 kernels take no factors above some hundred
 EDGE = 2.5  # deviations: what lies outside the training clips is heard as their edge
 # Added to the normal scores in training. Of the order of a deviation, or recordings are remembered by heart: with
 # little of it, unheard ones score three points lower.
@@ -39,7 +39,7 @@ EPOCHS = 2.5  # for each one of the other network
 
 
 def build(input_shape, n_classes, config):
-    """The network; see `models.build`. Its layer "standardize" awaits `adapt` instead of a mean and variance."""
+    """The network; see `models.build`. Its layer "standardize" awaits `adapt`."""
     log_mel = keras.Input(input_shape, name="log_mel")
     x = normal_scores(statistics(log_mel))
     x = layers.GaussianNoise(NOISE)(x)
@@ -110,12 +110,14 @@ def statistics(log_mel):
     bands = layers.Reshape((frames, n_mels, 1))(x)
     contrast = keras.ops.squeeze(_highest(bands, (1, NEIGHBOURS)) + _highest(_mirrored(bands), (1, NEIGHBOURS)), axis=3)
     typical = keras.ops.mean(contrast, axis=1)
-    values = [mean[:, 1:] / 16, _mean_deviation(coefficients, mean) / 6, *reach(coefficients[:, :, :1])]
+    centred = coefficients - keras.ops.expand_dims(mean, axis=1)
+    # The first one's mean is nothing but in int8, where that of x is rounded, or out of range in the quietest clips.
+    values = [mean[:, 1:] / 16, keras.ops.mean(_size(centred), axis=1) / 6, *reach(centred[:, :, :1])]
     values += [typical / 5, _mean_deviation(contrast, typical) / 1.5]
     if frames > 1:  # one frame has no steps
         steps = keras.ops.mean(_size(coefficients[:, 1:] - coefficients[:, :-1]), axis=1)
-        onset = keras.ops.mean(keras.ops.relu(x[:, 1:] - x[:, :-1]), axis=2, keepdims=True) * 8
-        values += [steps / 2, keras.ops.mean(onset, axis=1) / 2, *reach(onset, floored=True)]
+        onset = keras.ops.mean(keras.ops.relu(x[:, 1:] - x[:, :-1]), axis=2, keepdims=True) * 4
+        values += [steps / 2, keras.ops.mean(onset, axis=1), *reach(onset, floored=True)]
     return layers.Concatenate()(values)
 
 
@@ -157,15 +159,17 @@ def _mirrored(x):
 def normal_scores(x):
     """Each value [batch, values] as the normal deviate of its rank among the training clips, within EDGE.
 
-    Straight between KNOTS quantiles, which `adapt` puts into the layer "standardize": each of its rows says how far
-    along the way from one quantile to the next the value lies.
+    Straight between KNOTS quantiles, which `adapt` puts into the layer "standardize": of each value it says how far
+    along the way from one quantile to the next it lies, for all of them. It is a convolution of one point, since int8
+    rounds nothing between that and its ReLU; differences from quantiles would be rounded as coarsely as the largest.
     """
     levels = np.clip(norm.ppf(np.linspace(0, 1, KNOTS)), -EDGE, EDGE)
-    x = layers.RepeatVector(KNOTS - 1)(x)
-    x = layers.Normalization(axis=(1, 2), name="standardize")(x)
-    x = layers.ReLU(max_value=WAY)(x)
-    rises = np.diff(levels / WAY).astype(np.float32).reshape(-1, 1)
-    return keras.ops.sum(x * rises, axis=1) + levels[0].astype(np.float32)
+    count = x.shape[1]
+    ways = layers.DepthwiseConv2D(1, depth_multiplier=KNOTS - 1, trainable=False, name="standardize")
+    x = ways(layers.Reshape((1, 1, count))(x))
+    x = layers.Reshape((count, KNOTS - 1))(layers.ReLU(max_value=WAY)(x))
+    rises = np.diff(levels / WAY).astype(np.float32)
+    return keras.ops.sum(x * rises, axis=2) + levels[0].astype(np.float32)
 
 
 def adapt(layer, values):
@@ -173,9 +177,8 @@ def adapt(layer, values):
 
     Args:
       layer: that layer.
-      values: what reaches it from the training clips, float [clips, KNOTS - 1, values].
+      values: what reaches it from the training clips, float [clips, 1, 1, values].
     """
-    quantiles = np.quantile(np.asarray(values)[:, 0], np.linspace(0, 1, KNOTS), axis=0)
-    layer.adapt_mean.assign(quantiles[:-1])
-    layer.adapt_variance.assign(np.maximum(np.diff(quantiles, axis=0) / WAY, LEAST_STEP) ** 2)
-    layer.finalize_state()
+    quantiles = np.quantile(np.asarray(values)[:, 0, 0], np.linspace(0, 1, KNOTS), axis=0)
+    factors = 1 / np.maximum(np.diff(quantiles, axis=0) / WAY, LEAST_STEP)
+    layer.set_weights([factors.T[np.newaxis, np.newaxis], np.ravel((-quantiles[:-1] * factors).T)])
