@@ -71,6 +71,13 @@ def test_random_runs_stay_out_of_the_official_figures_and_says_what_leaks(outcom
     assert "random" not in without
 
 
+def test_networks_that_not_every_run_tells_of_have_no_mean(outcomes):
+    outcomes["fold_2"].alone.clear()
+    results, _ = crossval.pool(outcomes, "random")
+    assert results["mean_alone"] == {}
+    assert results["random"]["mean_alone"]["cepstrum"] == 0.5
+
+
 def test_one_fold_has_no_deviation(outcomes):
     results, _ = crossval.pool({"fold_1": outcomes["fold_1"]}, "default")
     assert results["std_accuracy"] is None

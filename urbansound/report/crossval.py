@@ -176,10 +176,11 @@ def _row(name, outcome):
 
 def _mean(rows):
     accuracies = [row["accuracy"] for row in rows]
+    alone = pd.DataFrame([row["alone"] for row in rows]).dropna(axis=1)  # a run of an older version doesn't say
     return {
         "mean_accuracy": float(np.mean(accuracies)),
         "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
-        "mean_alone": {name: float(np.mean([row["alone"][name] for row in rows])) for name in rows[0]["alone"]},
+        "mean_alone": alone.mean().to_dict(),
     }
 
 
