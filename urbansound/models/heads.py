@@ -25,8 +25,9 @@ def over_time(embeddings, n_classes, config, known=None):
     """
     pooled = [keras.ops.mean(embeddings, axis=1), keras.ops.max(embeddings, axis=1)]
     if known is not None:
-        # How far below certain each class is, 0 to SILENT. Made of ReLUs, since int8 files know no minimum.
-        pooled.append(keras.ops.relu(SILENT - keras.ops.relu(keras.ops.max(known, axis=1) + SILENT)))
+        # How far below certain each class is, 0 to SILENT. Made of ReLUs, since int8 files know no minimum. The first
+        # stands before the maximum to be one with the layer of `known`, whose logits reach down to -500.
+        pooled.append(keras.ops.relu(SILENT - keras.ops.max(keras.ops.relu(known + SILENT), axis=1)))
     x = layers.Normalization(name="standardize")(layers.Concatenate()(pooled))
     if known is not None:
         x, doubt = x[:, :-n_classes], x[:, -n_classes:]
