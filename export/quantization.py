@@ -19,6 +19,7 @@ CONVOLUTIONS = (BUILTIN.CONV_2D, BUILTIN.DEPTHWISE_CONV_2D, BUILTIN.CONV_3D)
 WEIGHTED = (*CONVOLUTIONS, BUILTIN.FULLY_CONNECTED)
 NETWORK = re.compile(r"\b(?:member\d+|cepstrum)(?=[_/])")  # name scopes of a network inside another
 BESIDE = "/audioset"  # the layer of yamnet that stands beside its head and belongs to it
+PRODUCT = "/product"  # ends the name of what `constant_biases` leaves of an operation
 HALVED_ELEMENTS = 256  # smaller constants are not worth a cast
 
 
@@ -160,7 +161,8 @@ def _float_names(content, float_scope):
         return names
     trained = {}  # places of operations with trained weights, by network
     for i, (code, name) in enumerate(named):
-        if code in WEIGHTED and float_scope not in name and BESIDE not in name:
+        half = name.endswith(PRODUCT)  # of a layer, whose other half is the operation that makes its bias
+        if code in WEIGHTED and not half and float_scope not in name and BESIDE not in name:
             network = tuple(NETWORK.findall(name.split(";")[0]))
             trained.setdefault(network, []).append(i)
     middle = set()
@@ -244,7 +246,7 @@ def _bias_before(made_by, tensor):
 def _split_off_bias(model, op):
     """Takes the bias from `op`; the ADD that gives it back."""
     tensors, bias, output = model.subgraphs[0].tensors, op.inputs[2], op.outputs[0]
-    tensors.append(_tensor(tensors[output], b"/product", tensors[output].type, buffer=0))
+    tensors.append(_tensor(tensors[output], PRODUCT.encode(), tensors[output].type, buffer=0))
     op.inputs, op.outputs = [op.inputs[0], op.inputs[1], -1], [len(tensors) - 1]
     add = _operator(model, BUILTIN.ADD, [len(tensors) - 1, bias], [output])
     add.builtinOptionsType, add.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
