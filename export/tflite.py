@@ -1,7 +1,7 @@
 """TFLite files of a Classifier, built-in operations alone, and how to run them.
 
 float32, float16    waveform float32 [1, clip_samples] to scores float32 [1, classes]; float16: the weights
-int8                the same, the front-end in float, the model's layers but the first in int8; of networks with
+int8                the same, the front-end in float, the model's layers but the first in int8; of networks of
                     depthwise convolutions (yamnet) their weights alone
 int8_spectrogram    log-mel int8 [1, frames, n_mels] to scores int8 [1, classes], every operation int8
 """

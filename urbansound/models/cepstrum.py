@@ -19,7 +19,7 @@ NEIGHBOURS = 8  # mel bands
 HIDDEN = 256
 KNOTS = 17  # of each statistic's distribution among the training clips
 WAY = 6  # the length of the way between two of them, in the layer "standardize": int8 tools know a ReLU up to 6
-LEAST_STEP = 1e-3  # from one unit of a way to the next; int8 kernels take no factors above some hundred
+LEAST_STEP = 1e-3  # from one unit of a way to the next; with 1e-6 XNNPACK does not load the int8 file
 EDGE = 2.5  # deviations: what lies outside the training clips is heard as their edge
 # Added to the normal scores in training. Of the order of a deviation, or recordings are remembered by heart: with
 # little of it, unheard ones score three points lower.
@@ -112,10 +112,10 @@ def statistics(log_mel):
     typical = keras.ops.mean(contrast, axis=1)
     centred = coefficients - keras.ops.expand_dims(mean, axis=1)
     # The first one's mean is nothing but in int8, where that of x is rounded, or out of range in the quietest clips.
-    values = [mean[:, 1:] / 16, keras.ops.mean(_size(centred), axis=1) / 6, *reach(centred[:, :, :1])]
-    values += [typical / 5, _mean_deviation(contrast, typical) / 1.5]
+    values = [mean[:, 1:] / 16, _mean_size(centred) / 6, *reach(centred[:, :, :1])]
+    values += [typical / 5, _mean_size(contrast - keras.ops.expand_dims(typical, axis=1)) / 1.5]
     if frames > 1:  # one frame has no steps
-        steps = keras.ops.mean(_size(coefficients[:, 1:] - coefficients[:, :-1]), axis=1)
+        steps = _mean_size(coefficients[:, 1:] - coefficients[:, :-1])
         onset = keras.ops.mean(keras.ops.relu(x[:, 1:] - x[:, :-1]), axis=2, keepdims=True) * 4
         values += [steps / 2, keras.ops.mean(onset, axis=1), *reach(onset, floored=True)]
     return layers.Concatenate()(values)
@@ -141,14 +141,9 @@ def _highest(pictures, window, padding="same"):
     return layers.MaxPooling2D(window, padding=padding)(pictures)
 
 
-def _mean_deviation(x, mean):
-    """Mean of |x - mean| over time: [batch, frames, values] and [batch, values] to [batch, values]."""
-    return keras.ops.mean(_size(x - keras.ops.expand_dims(mean, axis=1)), axis=1)
-
-
-def _size(x):
-    """|x|, by ReLUs, since the int8 tools know no absolute value."""
-    return keras.ops.relu(x) + keras.ops.relu(_mirrored(x))
+def _mean_size(x):
+    """Mean of |x| over time: [batch, time, values] to [batch, values], by ReLUs; int8 tools know no absolute value."""
+    return keras.ops.mean(keras.ops.relu(x) + keras.ops.relu(_mirrored(x)), axis=1)
 
 
 def _mirrored(x):
