@@ -35,8 +35,8 @@ def main(argv):
         raise InputError(f"formats must be some of {', '.join(FORMATS)}. Received: {','.join(WANTED.value)}")
     # TensorFlow takes seconds to load: after the flags, so that a bad one answers at once.
     from export import exporting
+    from urbansound.inference.classifier import Classifier
     from urbansound.run import Run
-    from urbansound.scoring import Classifier
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file that it saves
     run = Run.open(RUN_DIR.value)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from export import frontend_files, measurement, metadata, model_card, report, savedmodel, serving_files, tflite
+from export import measurement, model_card, report
+from export.serving import deployment, savedmodel
+from export.tflite import convert, frontend_files, metadata
 from urbansound.data import cache
 from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
-from urbansound.evaluation import clips_of, score_entries
 from urbansound.files import replacing, write_text
-from urbansound.report.table import headline, percent
+from urbansound.inference.evaluation import clips_of, score_entries
+from urbansound.report.tables import headline, percent
 
 SAVED_MODEL = "saved_model"
 FRONT_END = "frontend"  # the folder beside int8_spectrogram
@@ -31,7 +33,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
       classifier: its Classifier.
       out: the folder to make.
       name: the model's name in file names and requests.
-      formats: of "saved_model" and tflite.FORMATS.
+      formats: of "saved_model" and convert.FORMATS.
       max_accuracy_drop: percentage points.
 
     Raises:
@@ -68,7 +70,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
 
 
 def _check(classifier, name, formats):
-    tflite.check(classifier, [format for format in formats if format != SAVED_MODEL])
+    convert.check(classifier, [format for format in formats if format != SAVED_MODEL])
     if not (name.isascii() and name.isidentifier()):
         raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
 
@@ -101,12 +103,12 @@ def _write(classifier, folder, name, format, calibration, dataset):
     if format == SAVED_MODEL:
         path = folder / name / VERSION
         savedmodel.write(classifier, path)
-        serving_files.write(folder, name)
+        deployment.write(folder, name)
         answer = savedmodel.load(path)
         return path, lambda windows: answer("serving_default", {"waveform": windows})["scores"]
     path = folder / f"{name}_{format}.tflite"
     content = metadata.with_metadata(
-        tflite.convert(classifier, format, calibration),
+        convert.convert(classifier, format, calibration),
         classifier,
         name=f"{name}_{format}",
         version=VERSION,
@@ -118,14 +120,14 @@ def _write(classifier, folder, name, format, calibration, dataset):
         part.write_bytes(content)
     if format == "int8_spectrogram":
         frontend_files.write(folder / FRONT_END, classifier, content, calibration[:REFERENCE_CLIPS])
-    return path, tflite.score_windows(content, classifier.audio)
+    return path, convert.score_windows(content, classifier.audio)
 
 
 def _remove(path, folder):
     """Delete a file that is not kept, and what came with it."""
     if path.is_dir():
         shutil.rmtree(path.parent)
-        for template in serving_files.TEMPLATES.iterdir():
+        for template in deployment.TEMPLATES.iterdir():
             (folder / template.name).unlink()
     else:
         path.unlink()

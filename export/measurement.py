@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export import profile, saved_model_latency
+from export.serving import latency
+from export.tflite import profile
 from urbansound.report import metrics
 
 
@@ -79,7 +80,7 @@ def _costs(path, classifier):
     threads = {"one_thread": 1, "all_threads": profile.all_cores()}
     if path.is_dir():
         samples, missing = classifier.audio.clip_samples, {"frontend": None, "backbone": None}
-        latency = {k: saved_model_latency.measure(path, samples, n) | missing for k, n in threads.items()}
+        latency = {k: latency.measure(path, samples, n) | missing for k, n in threads.items()}
         return {"latency_ms": latency, "arena_bytes": None, "operations": None, "multiply_adds": None}
     content = path.read_bytes()
     part, products = profile.front_end(content), profile.multiply_adds(content)

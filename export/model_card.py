@@ -5,7 +5,7 @@ from pathlib import Path
 
 from export import report as reports
 from urbansound.files import write_text
-from urbansound.report.table import COLUMNS, cell, headline, percent, totals
+from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
 
 WEAKEST = 3
 # Title, authors, licence of the sounds, what must be said beside it.

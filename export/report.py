@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from export import profile
 from export.measurement import too_much_lost
+from export.tflite import profile
 from urbansound.files import write_json, write_text
 from urbansound.report import plots
-from urbansound.report.table import headline, percent
+from urbansound.report.tables import headline, percent
 
 NOT_KNOWN = "–"  # noqa: RUF001
 SYNTHETIC = "The clips are synthetic: these figures show that the program works and say nothing about real sounds."

@@ -17,9 +17,9 @@ def main(argv):
     del argv
     if len(RUN_DIRS.value) < 2:
         raise InputError("say which runs: python -m urbansound.committee --run_dirs=FOLDER,FOLDER")
-    from urbansound.combination import combine, settings_of
-    from urbansound.evaluation import evaluate
-    from urbansound.report.table import metrics_table
+    from urbansound.experiments.ensemble import combine, settings_of
+    from urbansound.inference.evaluation import evaluate
+    from urbansound.report.tables import metrics_table
     from urbansound.run import Run
 
     runs = [Run.open(path) for path in RUN_DIRS.value]

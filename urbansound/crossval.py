@@ -39,14 +39,12 @@ def main(argv):
     """Train what is missing, then pool the results."""
     del argv
     settings = setting_flags.config_from(flags.FLAGS)
-    from urbansound import crossvalidation
+    from urbansound.experiments import folds
     from urbansound.report.crossval import crossval_table
 
     path = RUN_DIR.value or command.default_run_dir(settings, "crossval-")
     try:
-        results = crossvalidation.cross_validate(
-            path, settings, PROTOCOL.value, _test_folds(), RANDOM_SPLITS.value, JOBS.value
-        )
+        results = folds.cross_validate(path, settings, PROTOCOL.value, _test_folds(), RANDOM_SPLITS.value, JOBS.value)
     except KeyboardInterrupt:
         print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={path}")
         raise

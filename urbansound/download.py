@@ -9,7 +9,7 @@ import sys
 from absl import flags
 
 from urbansound import command
-from urbansound.data import archive, transfer
+from urbansound.data.download import archive, transfer
 
 DATASET = flags.DEFINE_enum(
     "dataset", None, tuple(archive.ARCHIVES), "which data set; esc50 holds esc10", required=True

@@ -23,8 +23,8 @@ def main(argv):
     if RUN_DIR.value is None:
         raise InputError("say which run: python -m urbansound.evaluate --run_dir=FOLDER")
     snr_db = _snr_db()
-    from urbansound.evaluation import evaluate
-    from urbansound.report.table import metrics_table, robustness_lines
+    from urbansound.inference.evaluation import evaluate
+    from urbansound.report.tables import metrics_table, robustness_lines
     from urbansound.run import Run
 
     run = Run.open(RUN_DIR.value)

@@ -24,16 +24,16 @@ def main(argv):
     """Print a row per file; files that can't be read go to stderr, and the exit code is then 2."""
     if RUN_DIR.value is None or len(argv) < 2:
         raise InputError("say which run and which files: python -m urbansound.predict --run_dir=FOLDER PATH …")
-    from urbansound import prediction
     from urbansound.data.catalog import find_files
-    from urbansound.report.table import in_form
+    from urbansound.inference.classifier import Classifier
+    from urbansound.inference.files import predict
+    from urbansound.report.tables import in_form
     from urbansound.run import Run
-    from urbansound.scoring import Classifier
 
     run = Run.open(RUN_DIR.value)
     files = find_files(argv[1:])
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    table, faults = prediction.predict(classifier, files)
+    table, faults = predict(classifier, files)
     print(in_form(table, FORMAT.value), end="")
     for row in faults.itertuples():
         print(f"{row.path}: {row.fault}", file=sys.stderr)

@@ -30,8 +30,8 @@ def main(argv):
     """Try what is missing, then show the table."""
     del argv
     settings = setting_flags.config_from(flags.FLAGS)
-    from urbansound import trials
-    from urbansound.report.table import in_form
+    from urbansound.experiments import trials
+    from urbansound.report.tables import in_form
 
     path = RUN_DIR.value or command.default_run_dir(settings, "search-")
     try:

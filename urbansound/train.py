@@ -22,12 +22,13 @@ def main(argv):
     del argv
     settings = setting_flags.config_from(flags.FLAGS)
     # TensorFlow takes seconds to load: after the settings, so that a bad flag answers at once.
-    from urbansound import evaluation, trainer
-    from urbansound.report.table import metrics_table
+    from urbansound.inference import evaluation
+    from urbansound.report.tables import metrics_table
+    from urbansound.training import fit
 
     run = _resumed() if RESUME.value else _new(settings)
     try:
-        trainer.train(run)
+        fit.train(run)
     except KeyboardInterrupt:
         print(f"\nstopped; whole epochs are kept. Go on with: python -m urbansound.train --resume --run_dir={run.path}")
         raise
@@ -39,11 +40,11 @@ def main(argv):
 
 
 def _new(settings):
-    from urbansound import trainer
     from urbansound.data import prepare
     from urbansound.run import Run
+    from urbansound.training import fit
 
-    trainer.check_weights(settings)
+    fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     run = Run.create(RUN_DIR.value or command.default_run_dir(settings), settings, class_names, clips, skipped)
     if settings.data.dataset == "synthetic":

@@ -6,12 +6,12 @@ import pytest
 import soundfile
 import soxr
 import tensorflow as tf
-from wav_files import chunk, fmt, int24, noise, riff
 
 from urbansound.audio import decode
 from urbansound.audio.decode import decode_bytes, decode_file, decode_in_graph
 from urbansound.audio.wav_header import EXTENSIBLE, FLOAT, PCM
 from urbansound.errors import InputError
+from wav_files import chunk, fmt, int24, noise, riff
 
 A_LAW, MU_LAW = 6, 7
 # Both sides average the same float32 samples, here in another order.

@@ -1,10 +1,10 @@
 import struct
 
 import pytest
-from wav_files import chunk, fmt, riff
 
 from urbansound.audio.wav_header import FLOAT, MAX_CHUNKS, PCM, check_header
 from urbansound.errors import InputError
+from wav_files import chunk, fmt, riff
 
 DATA = chunk(b"data", b"\1\2" * 10)
 

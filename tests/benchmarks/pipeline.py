@@ -104,7 +104,7 @@ def step_cost(paths, folder):
     """Milliseconds of a training step on fed and on repeated batches; their ratio, 1 for a free pipeline."""
     from urbansound import models
     from urbansound.data import cache, pipeline
-    from urbansound.trainer import compile_model
+    from urbansound.training.fit import compile_model
 
     config = _shipped("urbansound8k")
     entries, _ = cache.fill(paths, RATE, folder)

@@ -51,12 +51,12 @@ def main(argv):
 
 def of_run(folder):
     """(int8 file, seconds of its window) of a run."""
-    from export import tflite
+    from export.tflite import convert
     from urbansound.data import cache
     from urbansound.data.pipeline import fit_length
-    from urbansound.evaluation import clips_of
+    from urbansound.inference.classifier import Classifier
+    from urbansound.inference.evaluation import clips_of
     from urbansound.run import Run
-    from urbansound.scoring import Classifier
 
     run = Run.open(folder)
     classifier = Classifier.from_run(run)
@@ -64,7 +64,7 @@ def of_run(folder):
     chosen = np.unique(np.linspace(0, len(entries) - 1, CALIBRATION_CLIPS).astype(int))
     samples, short = classifier.audio.clip_samples, classifier.short_clips
     windows = np.stack([fit_length(cache.read(entries[i]), samples, short) for i in chosen])
-    return tflite.convert(classifier, "int8", windows), classifier.audio.clip_seconds
+    return convert.convert(classifier, "int8", windows), classifier.audio.clip_seconds
 
 
 def of_export(folder):
@@ -78,7 +78,7 @@ def of_export(folder):
 
 def compare(ours, seconds, yamnet):
     """Milliseconds per second of audio, the ratio, and the front-end's share of ours."""
-    from export import profile
+    from export.tflite import profile
 
     files = {"ours": ours, "frontend": profile.front_end(ours), "yamnet": yamnet}
     interpreters = {name: profile.ready(content, threads=1) for name, content in files.items()}

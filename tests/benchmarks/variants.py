@@ -86,10 +86,10 @@ def of_run(folder):
 
 def of_flags(name):
     """A row of the flag file configs/`name`.flags with random weights."""
-    from export import tflite
+    from export.tflite import convert
     from urbansound import flags as setting_flags
     from urbansound import models
-    from urbansound.scoring import Classifier
+    from urbansound.inference.classifier import Classifier
 
     values = flags.FlagValues()
     setting_flags.define(values)
@@ -106,7 +106,7 @@ def of_flags(name):
         "accuracy": None,
         "change": None,
         "clips": CLIPS,
-        "content": tflite.convert(classifier, "int8", windows),
+        "content": convert.convert(classifier, "int8", windows),
         "model": model,
         "config": config,
     }
@@ -114,7 +114,7 @@ def of_flags(name):
 
 def measure(rows):
     """Add to each row bytes, multiply_adds, minutes of training and milliseconds of latency."""
-    from export import profile
+    from export.tflite import profile
 
     for row in rows:
         row["bytes"] = len(row["content"])
@@ -139,18 +139,19 @@ def measure(rows):
 
 def training_cost(model, config, clips):
     """A function that times one step and returns the minutes of the whole training; see the top."""
-    from urbansound import frozen, models, trainer
+    from urbansound import models
     from urbansound.data.pipeline import steps_per_epoch
+    from urbansound.training import embeddings, fit
 
     steps = steps_per_epoch(clips, config)
-    trainer.compile_model(model, config.train, steps)
+    fit.compile_model(model, config.train, steps)
     generator = np.random.default_rng(0)
     batch = config.train.batch_size
     log_mels = generator.normal(0, 1, (batch, *model.input.shape[1:])).astype(np.float32)
     targets = np.eye(CLASSES, dtype=np.float32)[generator.integers(CLASSES, size=batch)]
     learner, inputs, body = model, log_mels, None
-    if frozen.is_frozen(model):
-        body, learner = frozen.body(model), frozen.head(model)
+    if embeddings.is_frozen(model):
+        body, learner = embeddings.body(model), embeddings.head(model)
         inputs = body.predict(log_mels, verbose=0)
     elif models.cepstrum.has_beside(model):
         learner = models.cepstrum.learner(model)  # the cepstrum is trained before, in seconds

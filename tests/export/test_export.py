@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from export import metadata
+from export.tflite import metadata
 from running import TINY, command
 
 FORMATS = ["saved_model", "float32", "float16", "int8", "int8_spectrogram"]

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from export import measurement, report, tflite
+from export import measurement, report
+from export.tflite import convert
 from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.inference.classifier import Classifier
 from urbansound.report import plots
 from urbansound.run import Run
-from urbansound.scoring import Classifier
 
 NAMES = ("a", "b", "c")
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
@@ -36,7 +37,7 @@ def export(classifier, tmp_path_factory):
     worse = expected.copy()
     right = np.flatnonzero(expected.argmax(axis=1) == labels)[:3]
     worse[right] = np.roll(expected[right], 1, axis=1)  # three right answers become wrong ones
-    content = tflite.convert(classifier, "float32")
+    content = convert.convert(classifier, "float32")
     files = []
     for name, scores in (("float32", expected), ("int8", worse)):
         path = folder / f"m_{name}.tflite"

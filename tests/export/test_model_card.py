@@ -8,9 +8,9 @@ import pytest
 
 from export import model_card
 from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.inference.classifier import Classifier
 from urbansound.report import metrics
 from urbansound.run import Run
-from urbansound.scoring import Classifier
 
 NAMES = ("drill", "siren", "dog")
 TIME = {"median": 2.5, "p95": 3.5, "frontend": 2.0, "backbone": 0.5}

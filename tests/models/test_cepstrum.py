@@ -10,9 +10,9 @@ from sklearn.preprocessing import QuantileTransformer
 
 from running import ROOT
 from urbansound.config import ModelConfig, TrainConfig
-from urbansound.frozen import is_frozen
 from urbansound.models import FROM_SCRATCH, build, cepstrum
-from urbansound.models.committee import members
+from urbansound.models.ensemble import members
+from urbansound.training.embeddings import is_frozen
 
 
 def log_mels(count, frames=87, n_mels=64):

@@ -5,9 +5,9 @@ import pytest
 from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.errors import InputError
-from urbansound.frozen import body
 from urbansound.models import yamnet
-from urbansound.trainer import standardize
+from urbansound.training.embeddings import body
+from urbansound.training.fit import standardize
 
 # Parameters: what a microcontroller's flash takes as int8; MobileNet v1 without batch normalization and classifier.
 BUDGETS = {

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import cache, catalog, splits, synthetic
+from urbansound.data import cache, catalog, splits
+from urbansound.data.synthetic import dataset
 from urbansound.errors import InputError
 from urbansound.progress import bar
 
@@ -45,7 +46,7 @@ def load_catalog(config):
     if config.data.dataset != "synthetic":
         return catalog.load(config.data)
     with bar("making synthetic clips") as on_progress:
-        root = synthetic.ensure(Path(config.data.cache_dir) / "synthetic", SYNTHETIC_SEED, on_progress=on_progress)
+        root = dataset.ensure(Path(config.data.cache_dir) / "synthetic", SYNTHETIC_SEED, on_progress=on_progress)
     found = catalog.urbansound8k(root, config.data.folds)
     return dataclasses.replace(found, name="synthetic")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from urbansound.report import metrics, page, plots
-from urbansound.report.table import headline, metrics_table, percent, shares
+from urbansound.report.tables import headline, metrics_table, percent, shares
 
 LEAKS = "random split: slices of one recording lie in training and in test; no measure of how unheard sounds fare"
 

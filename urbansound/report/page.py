@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from urbansound.files import write_text
-from urbansound.report.table import COLUMNS, cell, headline, percent, totals
+from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
 
 SYNTHETIC = "The clips are synthetic: these figures show that the program works and say nothing about real sounds."
 MIXUPS = 10

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from urbansound.files import replacing
-from urbansound.report.table import percent, shorten
+from urbansound.report.tables import percent, shorten
 
 BLUE, ORANGE, RED, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#767676", "#222222"
 DOTS_PER_INCH = 120

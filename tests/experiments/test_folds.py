@@ -1,0 +1,130 @@
+"""Cross-validation: what each protocol trains on, restarts, faults; one real rotation of seconds."""
+
+import dataclasses
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from running import TINY, command
+from urbansound.config import Config, DataConfig
+from urbansound.errors import InputError
+from urbansound.experiments import folds
+
+CONFIG = Config(data=DataConfig(dataset="folder", data_dir="clips"))
+# A test fold that these data lack: the protocol sets its own.
+SETTINGS = ("--dataset=folder", "--test_fold=9", "--epochs=1", "--deterministic", *TINY)
+
+
+def folds_of(configs):
+    return {name: (config.data.test_fold, config.data.val_fold) for name, config in configs.items()}
+
+
+def test_default_rotates_a_validation_fold_behind_the_test_fold():
+    configs = folds.plan(CONFIG, [1, 2, 5], "default")
+    assert folds_of(configs) == {"fold_1": (1, 2), "fold_2": (2, 5), "fold_5": (5, 1)}
+
+
+def test_fixed_epochs_validates_on_nothing():
+    configs = folds.plan(CONFIG, [1, 2], "fixed_epochs")
+    assert folds_of(configs) == {"fold_1": (1, None), "fold_2": (2, None)}
+    assert not any(config.data.validates for config in configs.values())
+
+
+@pytest.mark.parametrize(("test_folds", "random_splits", "parts"), [(None, None, 2), ([4], None, 1), (None, 3, 3)])
+def test_random_stands_beside_fixed_epochs(test_folds, random_splits, parts):
+    configs = folds.plan(CONFIG, [2, 4], "random", test_folds, random_splits)
+    fixed = folds.plan(CONFIG, [2, 4], "fixed_epochs", test_folds)
+    random = [configs.pop(f"random_{part}").data for part in range(1, parts + 1)]
+    assert configs == fixed
+    data = next(iter(fixed.values())).data
+    assert random == [dataclasses.replace(data, split="random", test_fold=part) for part in range(1, parts + 1)]
+
+
+def test_a_random_split_has_ten_parts_whatever_the_folds():
+    configs = folds.plan(CONFIG, list(range(1, 13)), "random")
+    assert [name for name in configs if "random" in name] == [f"random_{part}" for part in range(1, 11)]
+
+
+def test_some_folds_alone():
+    assert list(folds.plan(CONFIG, [1, 2, 3], "default", [3])) == ["fold_3"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "protocol", "test_folds", "message"),
+    [
+        ([1, 2], "default", None, "protocol default needs at least 3 folds; there are 2"),
+        ([1], "fixed_epochs", None, "needs at least 2 folds; there are 1"),
+        ([1, 2, 3], "default", [4], "test_folds: 4 does not exist; the folds are 1, 2, 3"),
+    ],
+)
+def test_folds_that_do_not_fit(folds, protocol, test_folds, message):
+    with pytest.raises(InputError, match=message):
+        folds.plan(CONFIG, folds, protocol, test_folds)
+
+
+@pytest.fixture(scope="module")
+def rotation(tone_folder, tmp_path_factory):
+    """Home and finished process of a rotation over five folds and two random splits, two runs at once."""
+    home = tmp_path_factory.mktemp("rotation")
+    protocol = ("--protocol=random", "--random_splits=2", "--jobs=2")
+    arguments = (f"--data_dir={tone_folder}", "--run_dir=cv", *protocol, *SETTINGS)
+    process = command("crossval", *arguments, cwd=home)
+    assert process.returncode == 0, process.stderr
+    return home, arguments, process
+
+
+def test_every_clip_is_tested_once(rotation, tone_folder):
+    home, _, process = rotation
+    results = json.loads((home / "cv" / "crossval.json").read_text())
+    predictions = pd.read_csv(home / "cv" / "predictions.csv")
+    assert sorted(predictions.path) == sorted(str(path) for path in tone_folder.rglob("*.wav"))
+    assert [row["fold"] for row in results["folds"]] == [1, 2, 3, 4, 5]
+    assert "mean of folds" in process.stdout
+    assert "random split" in process.stdout
+    assert "A random split" in (home / "cv" / "random_1" / "report.html").read_text()
+    assert "A random split" not in (home / "cv" / "fold_1" / "report.html").read_text()
+
+
+def test_a_restart_keeps_what_is_finished_and_ends_the_rest_the_same(rotation):
+    home, arguments, _ = rotation
+    before = json.loads((home / "cv" / "crossval.json").read_text())
+    kept = (home / "cv" / "fold_2" / "model.keras").stat().st_mtime_ns
+    shutil.rmtree(home / "cv" / "fold_1")  # never begun
+    (home / "cv" / "fold_3" / "metrics.json").unlink()  # stopped before it was measured
+    process = command("crossval", *arguments, cwd=home)
+    assert process.returncode == 0, process.stderr
+    assert sorted(line for line in process.stdout.splitlines() if line.endswith(": training")) == [
+        "fold_1: training",
+        "fold_3: training",
+    ]
+    after = json.loads((home / "cv" / "crossval.json").read_text())
+    for results in (before, after):
+        for row in (*results["folds"], *results["random"]["splits"]):
+            del row["minutes"]
+    assert after == before
+    assert (home / "cv" / "fold_2" / "model.keras").stat().st_mtime_ns == kept
+
+
+def test_other_settings_are_refused(rotation):
+    home, arguments, _ = rotation
+    process = command("crossval", *arguments, "--epochs=2", cwd=home)
+    assert process.returncode == 2
+    assert "was begun with other settings (epochs)" in process.stderr
+
+
+def test_a_run_that_fails_is_named(rotation, tone_folder, tmp_path):
+    home, arguments, _ = rotation
+    shutil.copytree(home / "cv", tmp_path / "cv")
+    (tmp_path / "cv" / "fold_4" / "metrics.json").unlink()
+    (tmp_path / "cv" / "fold_4" / "labels.txt").unlink()
+    process = command("crossval", *arguments, cwd=tmp_path)
+    assert process.returncode == 2
+    assert "fold_4 ended with exit code" in process.stderr
+
+
+def test_test_folds_must_be_numbers():
+    process = command("crossval", "--test_folds=one")
+    assert process.returncode == 2
+    assert "test_folds must be whole numbers" in process.stderr

@@ -1,0 +1,239 @@
+"""Search: what a space may say, what trials try and keep, stopping and going on; one real search of seconds."""
+
+import json
+import shlex
+
+import pandas as pd
+import pytest
+
+from running import ROOT, TINY, command
+from urbansound.config import AudioConfig, Config, DataConfig, TrainConfig
+from urbansound.errors import InputError
+from urbansound.experiments import processes, space, trials
+from urbansound.report import plots
+
+SPACE = """
+learning_rate = {low = 1e-3, high = 1e-1, log = true}
+top_db = [60, 80, "none"]
+mel_mask_bands = {low = 0, high = 16}
+"""
+SETTINGS = ("--dataset=folder", "--epochs=1", "--val_fraction=0.3", "--deterministic", *TINY)
+
+
+def written(folder, text):
+    (folder / "space.toml").write_text(text)
+    return folder / "space.toml"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "spaces").glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_spaces_hold_the_shipped_settings(path, tmp_path):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    line = next(line for line in path.read_text().splitlines() if line.startswith("# python -m urbansound.search"))
+    # Everything but the data is there: the space was read and found whole.
+    process = command("search", *shlex.split(line)[4:], cwd=tmp_path)
+    assert process.returncode == 2
+    assert "UrbanSound8K" in process.stderr
+    assert "toml" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no setting to search"),
+        ("width = [", "not TOML"),
+        ("wdith = [1.0]", "no setting is called wdith"),
+        ("test_fold = [1, 2]", "test_fold can't be searched"),
+        ("seed = [1, 2]", "seed can't be searched"),
+        ("width = []", "width must be a list of choices"),
+        ("width = 2.0", "width must be a list of choices"),
+        ("width = {low = 1.0}", "width must be a list of choices"),
+        ("width = {low = 1.0, high = 2.0, step = 1}", "width must be a list of choices"),
+        ("model = {low = 1, high = 2}", "model must be a list of choices"),
+        ("width = {low = 2.0, high = 1.0}", "width: "),
+        ("dropout = {low = 0.0, high = 2.0}", "dropout must be at most 0.95"),
+        ('width = ["wide"]', "width must be a finite number"),
+        ('model = ["cnn", "cmm"]', "model must be one of"),
+        ("top_db = [60, 80]", "top_db lacks none, the value it has now"),
+        ("dropout = {low = 0.0, high = 0.2}", "dropout lacks 0.3"),
+    ],
+)
+def test_spaces_that_are_refused(text, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        space.load(written(tmp_path, text), Config())
+
+
+def test_none_is_no_value_where_a_setting_may_lack_one_and_a_choice_elsewhere(tmp_path):
+    found = space.load(written(tmp_path, 'vggish_pca = ["none", "pca.npz"]\nmel_norm = ["none", "slaney"]\n'), Config())
+    assert found["vggish_pca"].choices == (None, "pca.npz")
+    assert found["mel_norm"].choices == ("none", "slaney")
+
+
+def test_a_space_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="needs the file of its space"):
+        space.load(tmp_path / "space.toml", Config())
+
+
+@pytest.fixture
+def config(tone_folder, tmp_path):
+    return Config(
+        audio=AudioConfig(sample_rate=8000),
+        data=DataConfig(
+            dataset="folder", data_dir=str(tone_folder), cache_dir=str(tmp_path / "cache"), val_fraction=0.3
+        ),
+        train=TrainConfig(epochs=2, learning_rate=1e-2),
+    )
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Training that takes no time: better the nearer learning_rate is to 0.03. The runs that it was asked for."""
+    asked = []
+
+    def train(runs, jobs, *, evaluate, quiet):
+        assert not evaluate, "a search never looks at the test fold"
+        assert quiet
+        for run in runs:
+            asked.append((run.path.parent.name, run.path.name))
+            accuracy = 1 / (1 + abs(run.config.train.learning_rate - 0.03)) - run.config.train.seed / 1000
+            history = {"epoch": [1, 2], "val_loss": [1.0, 2.0], "val_accuracy": [0.1, accuracy], "seconds": 60.0}
+            pd.DataFrame(history).to_csv(run.file("history.csv"), index=False)
+            if train.stops_at == len(asked):
+                raise train.error
+
+    train.stops_at, train.asked = None, asked
+    monkeypatch.setattr(processes, "train", train)
+    monkeypatch.setattr(plots, "save", lambda figure, path: None)  # half a second each
+    return train
+
+
+def search(folder, config, n_trials=8, splits=2, jobs=1):
+    return trials.search(folder / "search", config, written(folder, SPACE), n_trials, splits, jobs)
+
+
+def test_the_settings_as_given_come_first_and_the_best_is_kept(config, training, tmp_path):
+    found = search(tmp_path, config, n_trials=12)
+    first = found[found.trial == 0].iloc[0]
+    assert (first.learning_rate, first.top_db, first.mel_mask_bands) == (1e-2, "none", 16)
+    done = found[found.state == "done"]
+    assert done.accuracy.is_monotonic_decreasing
+    assert done.accuracy.iloc[0] > first.accuracy
+    assert done.splits.unique().tolist() == [2]
+    assert found.accuracy.iloc[0] == pytest.approx(1 / (1 + abs(found.learning_rate.iloc[0] - 0.03)) - 1.5 / 1000)
+    lines = (tmp_path / "search/best.flags").read_text().splitlines()
+    assert lines[1:] == [f"--{name}={found.iloc[0][name]}" for name in ("learning_rate", "top_db", "mel_mask_bands")]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "search/trials.csv", keep_default_na=False, na_values={"deviation": [""]}),
+        found.astype({"top_db": str}),
+        check_dtype=False,
+    )
+
+
+def test_hopeless_trials_end_after_their_first_split(config, training, tmp_path):
+    found = search(tmp_path, config, n_trials=16)
+    early = found[found.state == "ended early"]
+    assert len(early) > 0
+    assert early.splits.unique().tolist() == [1]
+    assert early.trial.min() >= trials.STARTING
+    assert len(training.asked) == found.splits.sum()
+
+
+@pytest.mark.parametrize(
+    ("stops_at", "error"), [(1, KeyboardInterrupt()), (8, processes.RunError("killed", -9))], ids=["Ctrl-C", "kill"]
+)
+def test_a_search_that_was_stopped_goes_on_as_if_unbroken(stops_at, error, config, training, tmp_path):
+    (tmp_path / "unbroken").mkdir()
+    unbroken = search(tmp_path / "unbroken", config)
+    training.asked.clear()
+    training.stops_at, training.error = stops_at, error
+    with pytest.raises(type(error)):
+        search(tmp_path, config)
+    training.stops_at = None
+    pd.testing.assert_frame_equal(search(tmp_path, config), unbroken)
+    # Done runs are left alone; the one that was stopped, and those before it of its trial, are looked at again.
+    assert len(training.asked) <= unbroken.splits.sum() + 2
+    assert len(search(tmp_path, config, n_trials=9)) == 9
+
+
+def test_two_at_once_measure_the_same(config, training, tmp_path):
+    (tmp_path / "alone").mkdir()
+    alone = search(tmp_path / "alone", config, n_trials=4, splits=3)
+    pd.testing.assert_frame_equal(search(tmp_path, config, n_trials=4, splits=3, jobs=2), alone)
+
+
+def test_settings_that_fail_are_listed_and_the_rest_is_tried(config, training, tmp_path):
+    training.stops_at, training.error = 4, processes.RunError("split_1 ended with exit code 2", trials.BAD_SETTINGS)
+    found = search(tmp_path, config, n_trials=4)
+    assert found.state.tolist() == ["done"] * 3 + ["failed"]
+    assert found.fault.iloc[-1] == "split_1 ended with exit code 2"
+    assert found.trial.iloc[-1] == 1
+
+
+def test_settings_that_do_not_go_together_are_a_trial_that_failed(config, training, tmp_path):
+    space_file = written(tmp_path, "views = {low = 1, high = 3}\n")
+    found = trials.search(tmp_path / "search", config, space_file, 6, 1)
+    failed = found[found.state == "failed"]
+    assert failed.views.unique().tolist() == [3]
+    assert failed.fault.str.contains("batch_size must be a multiple of views").all()
+
+
+def test_a_search_that_can_not_begin_says_why(config, training, tmp_path):
+    training.stops_at, training.error = 1, processes.RunError("split_0 ended with exit code 2", trials.BAD_SETTINGS)
+    with pytest.raises(InputError, match="trial 0, the settings as given: split_0 ended with exit code 2"):
+        search(tmp_path, config)
+
+
+def test_nothing_to_validate_on(config, tmp_path):
+    with pytest.raises(InputError, match="a search chooses by validation clips"):
+        search(tmp_path, config.with_settings(val_fraction=0.0))
+
+
+def test_other_settings_are_refused(config, training, tmp_path):
+    search(tmp_path, config, n_trials=1)
+    with pytest.raises(InputError, match=r"was begun with other settings \(epochs\)"):
+        search(tmp_path, config.with_settings(epochs=3))
+    with pytest.raises(InputError, match="was begun with --splits=2"):
+        search(tmp_path, config, splits=3)
+    with pytest.raises(InputError, match="was begun with another space"):
+        trials.search(tmp_path / "search", config, written(tmp_path, SPACE + "width = [1.0]\n"), 1, 2)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    with pytest.raises(InputError, match="not a search, and not empty"):
+        trials.search(tmp_path / "other", config, written(tmp_path, SPACE), 1, 2)
+
+
+def test_a_real_search(tone_folder, tmp_path):
+    written(tmp_path, 'top_db = [60, "none"]\n')
+    arguments = ("--space=space.toml", "--run_dir=search", "--trials=2", "--splits=2", "--jobs=2", *SETTINGS)
+    process = command("search", f"--data_dir={tone_folder}", *arguments, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[0].split() == [
+        "trial",
+        "state",
+        "accuracy",
+        "deviation",
+        "splits",
+        "minutes",
+        "top_db",
+    ]
+    runs = sorted((tmp_path / "search/trials").glob("*/split_*"))
+    assert len(runs) == 4
+    validated = []
+    for run in runs:
+        assert not (run / "metrics.json").exists(), "the test fold was looked at"
+        clips = pd.read_csv(run / "clips.csv")
+        assert set(clips.split) == {"train", "validation", "test"}
+        validated.append(frozenset(clips.recording[clips.split == "validation"]))
+    assert validated[0] == validated[2] != validated[1] == validated[3]
+    found = pd.read_csv(tmp_path / "search/trials.csv").sort_values("trial")
+    reached = [pd.read_csv(run / "history.csv").val_accuracy.iloc[-1] for run in runs]
+    assert found.accuracy.tolist() == pytest.approx([sum(reached[:2]) / 2, sum(reached[2:]) / 2])
+    assert (tmp_path / "search/trials.png").stat().st_size > 10_000
+    # What was found is a flag file that training takes.
+    process = command("train", f"--data_dir={tone_folder}", *SETTINGS, "--flagfile=search/best.flags", "--run_dir=run",
+                      "--noevaluate", cwd=tmp_path)  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "the test fold waits for: python -m urbansound.evaluate --run_dir=run" in process.stdout
+    assert not (tmp_path / "run/metrics.json").exists()
+    best = found.sort_values("accuracy", ascending=False).top_db.iloc[0]
+    kept = json.loads((tmp_path / "run/config.json").read_text())["audio"]["top_db"]
+    assert kept == (60 if best == "60.0" else None)

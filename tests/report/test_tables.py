@@ -1,0 +1,36 @@
+import numpy as np
+
+from urbansound.report import metrics
+from urbansound.report.tables import headline, metrics_table
+
+EXPECTED = """\
+class  precision  recall     F1  average precision  clips
+dog         66.7   100.0   80.0              100.0      2
+siren      100.0    50.0   66.7              100.0      2
+void           –       –      –                  –      0
+
+accuracy      75.0 % (95 % interval 0.0 to 100.0, over 1 recording)
+foreground    75.0 % (95 % interval 0.0 to 100.0, over 1 recording)
+macro F1      73.3 %
+macro AP      100.0 % (mean average precision)
+calibration   32.5 % between confidence and accuracy (expected calibration error)
+majority      50.0 % by always answering the most frequent class"""  # noqa: RUF001
+
+
+def test_table_is_aligned():
+    scores = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.6, 0.4, 0], [0.1, 0.8, 0.1]], np.float32)
+    result = metrics.evaluate([0, 0, 1, 1], scores, ["r"] * 4, ["dog", "siren", "void"], [1] * 4)
+    assert metrics_table(result) == EXPECTED
+
+
+def test_headline_of_several_recordings():
+    group = {"accuracy": 0.7134, "accuracy_interval": [0.66, 0.7621], "n_recordings": 64}
+    assert headline(group) == "71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)"
+
+
+def test_long_labels_keep_to_100_columns():
+    names = ["x" * 90, "y" * 41, "short", "z"]
+    result = metrics.evaluate([0, 1, 2, 3], np.eye(4, dtype=np.float32), list("abcd"), names, [1, 1, 2, 2])
+    lines = metrics_table(result).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[1].startswith("x" * 39 + "…")

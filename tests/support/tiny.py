@@ -1,0 +1,47 @@
+"""A small classifier and sounds for it: untrained weights, statistics that have seen the sounds."""
+
+import keras
+import numpy as np
+
+from urbansound import models
+from urbansound.audio.logmel import log_mel
+from urbansound.config import AudioConfig, ModelConfig
+from urbansound.inference.classifier import Classifier
+from urbansound.training.embeddings import body
+from urbansound.training.fit import standardize
+
+AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
+
+
+def sounds(audio, count, seed=0):
+    """Tones in noise of different loudness, the first one silent in half: float32 [count, clip_samples]."""
+    generator = np.random.default_rng(seed)
+    time = np.arange(audio.clip_samples) / audio.sample_rate
+    hertz = generator.uniform(100, audio.sample_rate / 2, (count, 1))
+    waves = np.sin(2 * np.pi * hertz * time) + generator.normal(0, 0.3, (count, audio.clip_samples))
+    waves *= 10 ** generator.uniform(-2, -0.3, (count, 1))
+    waves[0, audio.clip_samples // 2 :] = 0
+    return np.clip(waves, -1, 1).astype(np.float32)
+
+
+def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), model="cnn", width=0.5, load=None, **settings):
+    """A Classifier whose scores differ from clip to clip; load(network, log_mels) sets weights before all else."""
+    keras.utils.set_random_seed(1)
+    log_mels = log_mel(sounds(audio, 32, seed=1), audio)
+    network = models.build(model, log_mels.shape[1:], len(names), ModelConfig(model=model, width=width, **settings))
+    if load:
+        load(network, log_mels)
+    standardize(network, body(network)(log_mels))
+    for _ in range(30):
+        network(log_mels, training=True)
+    _spread(network, log_mels)
+    return Classifier(network, audio, audio.clip_samples // 2, "repeat", names)
+
+
+def _spread(network, log_mels):
+    """Give the last layer logits of mean 0 and spread 2 over these clips, so that every class has its turn."""
+    head = network.layers[-1]
+    kernel, bias = head.get_weights()
+    logits = keras.Model(network.input, head.input)(log_mels) @ kernel + bias
+    spread = np.std(logits, axis=0) / 2
+    head.set_weights([kernel / spread, (bias - np.mean(logits, axis=0)) / spread])

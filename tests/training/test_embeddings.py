@@ -1,0 +1,191 @@
+"""Embeddings computed once: the same as the model's own, kept, told apart by what made them, trained on and resumed."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from running import TINY, command
+from urbansound import models
+from urbansound.audio.logmel import log_mel
+from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig
+from urbansound.data import cache
+from urbansound.data.pipeline import embedding_batches, fit_length, steps_per_epoch
+from urbansound.data.prepare import prepare
+from urbansound.errors import InputError
+from urbansound.run import Run
+from urbansound.training import embeddings, fit
+
+AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
+
+
+@pytest.fixture
+def config(tmp_path):
+    data = DataConfig(dataset="folder", data_dir="x", cache_dir=str(tmp_path / "cache"))
+    return Config(audio=AUDIO, data=data, model=ModelConfig(model="yamnet", yamnet_weights=None))
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(1)
+    return models.build("yamnet", (AUDIO.frames, AUDIO.n_mels), 3, ModelConfig(model="yamnet"))
+
+
+@pytest.fixture
+def entries(tone_folder, config):
+    found, _ = cache.fill(sorted(map(str, tone_folder.rglob("*.wav"))), AUDIO.sample_rate, config.data.cache_dir)
+    return found
+
+
+def kept(config):
+    """{file: when written} of the cached embeddings."""
+    return {file: file.stat().st_mtime_ns for file in Path(config.data.cache_dir, "embeddings").rglob("*.f32")}
+
+
+def test_an_embedding_is_what_the_model_makes_of_the_clip(model, entries, config):
+    got = embeddings.embeddings(model, entries, config)
+    body = embeddings.body(model)
+    assert got.shape == (45, 2048)
+    for i in (0, 17, 44):
+        waveform = fit_length(cache.read(entries[i]), AUDIO.clip_samples, "repeat")
+        expected = body(log_mel(waveform, AUDIO)[np.newaxis])[0]
+        # Sums run in another order for another batch size.
+        np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_they_are_computed_once_and_a_broken_file_again(model, entries, config):
+    first = embeddings.embeddings(model, entries, config)
+    files = kept(config)
+    assert len(files) == 45
+    np.testing.assert_array_equal(embeddings.embeddings(model, entries[::-1], config), first[::-1])
+    assert kept(config) == files
+    broken, gone = sorted(files)[:2]
+    broken.write_bytes(broken.read_bytes()[:100])
+    gone.unlink()
+    np.testing.assert_allclose(embeddings.embeddings(model, entries, config), first, rtol=1e-4, atol=1e-5)
+    assert {file for file, time in kept(config).items() if files[file] != time} == {broken, gone}
+
+
+def test_other_weights_or_settings_get_their_own(model, entries, config):
+    first = embeddings.embeddings(model, entries[:2], config)
+    layer = model.get_layer("layer5_pointwise_conv")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, bias + 1])
+    assert not np.allclose(embeddings.embeddings(model, entries[:2], config), first)
+    layer.set_weights([kernel, bias])
+    np.testing.assert_array_equal(embeddings.embeddings(model, entries[:2], config), first)
+    louder = dataclasses.replace(config, audio=dataclasses.replace(AUDIO, f_min=500.0))
+    assert not np.allclose(embeddings.embeddings(model, entries[:2], louder), first)
+    padded = dataclasses.replace(config, data=dataclasses.replace(config.data, short_clips="zeros"))
+    assert not np.allclose(embeddings.embeddings(model, entries[:2], padded), first)
+
+
+def test_the_head_is_the_rest_of_the_model_with_its_weights(model, config):
+    fit.compile_model(model, config.train, 1)
+    head, body = embeddings.head(model), embeddings.body(model)
+    log_mels = np.random.default_rng(0).normal(-5, 3, (4, AUDIO.frames, AUDIO.n_mels)).astype(np.float32)
+    np.testing.assert_allclose(head(body(log_mels)), model(log_mels), atol=1e-6)
+    head.fit(body(log_mels), np.eye(3)[[0, 1, 2, 0]], epochs=2, verbose=0)
+    np.testing.assert_allclose(head(body(log_mels)), model(log_mels), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "blocks", "expected"), [("yamnet", 0, True), ("yamnet", 1, False), ("cnn", 0, False)])
+def test_frozen_is_what_has_a_body_that_does_not_learn(name, blocks, expected):
+    model = models.build(name, (96, 64), 3, ModelConfig(model=name, trainable_blocks=blocks))
+    assert embeddings.is_frozen(model) is expected
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 14])
+def test_blocks_learn_from_the_last(blocks):
+    model = models.build("yamnet", (96, 64), 3, ModelConfig(model="yamnet", trainable_blocks=blocks))
+    learning = {layer.name.split("_")[0] for layer in model.layers if layer.trainable and "conv" in layer.name}
+    assert learning == {f"layer{15 - i}" for i in range(1, blocks + 1)}
+
+
+def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
+    no_mixup = dataclasses.replace(config.augment, mixup_alpha=0.0)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4), augment=no_mixup)
+    values, labels = np.arange(10, dtype=np.float32)[:, np.newaxis], [i % 2 for i in range(10)]
+    steps = steps_per_epoch(10, config)
+
+    def taken(first_epoch, count):
+        batches = embedding_batches(values, labels, 2, config, first_epoch).take(count)
+        return [(x.numpy()[:, 0].tolist(), np.argmax(t, axis=1).tolist()) for x, t in batches]
+
+    whole = taken(0, 3 * steps)
+    assert taken(2, steps) == whole[2 * steps :]
+    assert whole[:steps] != whole[steps : 2 * steps]
+    for clips, classes in whole:
+        assert len(set(clips)) == 4
+        assert [clip % 2 for clip in clips] == classes
+
+
+def test_embeddings_are_mixed_up_with_their_targets(config):
+    labels = [i % 2 for i in range(8)]
+    batches = list(embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config).take(3))
+    for values, targets in batches:
+        np.testing.assert_allclose(values, targets, atol=1e-6)  # mixed by the same shares
+    assert any(np.any((values > 0.01) & (values < 0.99)) for values, _ in batches)
+    again = embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config, first_epoch=2)
+    np.testing.assert_array_equal(next(iter(again))[0], batches[2][0])
+
+
+def test_a_cache_that_can_t_be_written_is_said(model, entries, config, tmp_path):
+    (tmp_path / "cache/embeddings").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="can't write the embedding cache"):
+        embeddings.embeddings(model, entries, config)
+
+
+def flags(tone_folder, home, name):
+    return (
+        "--dataset=folder", f"--data_dir={tone_folder}", f"--cache_dir={home / 'cache'}", f"--run_dir={home / name}",
+        *TINY, "--views=1", "--model=yamnet", "--yamnet_weights=none",
+    )  # fmt: skip
+
+
+def test_a_frozen_run_is_an_ordinary_run(tone_folder, tmp_path):
+    process = command("train", *flags(tone_folder, tmp_path, "run"), "--epochs=4")
+    assert process.returncode == 0, process.stderr
+    run = Run.open(tmp_path / "run")
+    model = run.load_model()
+    assert model.input.shape[1:] == (run.config.audio.frames, 16)
+    assert not np.allclose(model.get_layer("standardize").mean, 0)
+    assert len(run.file("history.csv").read_text().splitlines()) == 5
+    assert run.file("report.html").exists()
+    answer = command("predict", f"--run_dir={run.path}", "--window_seconds=1", next(tone_folder.rglob("*.wav")))
+    assert answer.returncode == 0, answer.stderr
+
+
+class _Stop(keras.callbacks.Callback):
+    """Ctrl-C in the third epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_frozen_run_that_is_stopped_resumes_to_the_same_end(tone_folder, config, tmp_path, monkeypatch):
+    data = dataclasses.replace(config.data, data_dir=str(tone_folder))
+    train = dataclasses.replace(config.train, epochs=4, batch_size=8)
+    config = dataclasses.replace(config, data=data, train=train)
+    class_names, clips, skipped = prepare(config)
+    unbroken, stopped = (Run.create(tmp_path / name, config, class_names, clips, skipped) for name in "ab")
+    fit.train(unbroken)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks, "TerminateOnNaN", _Stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit.train(stopped)
+    fit.train(stopped)
+    for mine, theirs in zip(stopped.load_model().get_weights(), unbroken.load_model().get_weights(), strict=True):
+        # Threads sum in any order, and Adam's first steps are of one size however small the gradient.
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_a_missing_file_of_weights_ends_the_command_before_anything_is_decoded(tone_folder, tmp_path):
+    process = command("train", *flags(tone_folder, tmp_path, "run"), "--yamnet_weights=gone.h5")
+    assert process.returncode == 2
+    assert process.stderr.splitlines()[-1].startswith("error: gone.h5: no YAMNet weights there; download https://")
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()

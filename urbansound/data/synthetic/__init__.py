@@ -1,0 +1,1 @@
+"""The embedded data set: ten city sounds that the program computes itself."""

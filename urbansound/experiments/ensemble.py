@@ -1,0 +1,51 @@
+"""From several trained runs to one whose model averages their scores."""
+
+import pandas as pd
+
+from urbansound.errors import InputError
+from urbansound.files import replacing, write_csv
+from urbansound.models.ensemble import average
+from urbansound.run import Run
+
+
+def settings_of(runs):
+    """The first run's Config, of a committee.
+
+    Raises:
+      InputError: the runs differ in what they hear, in their classes, or in which clips they train and test on.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        if other.config.audio != first.config.audio:
+            names = ", ".join(f"--{name}" for name in _audio_differences(first, other))
+            raise InputError(f"{other.path} hears otherwise than {first.path} ({names}); train them with the same")
+        if other.class_names != first.class_names:
+            raise InputError(f"{other.path} has other classes than {first.path}; train them on the same data")
+        columns = ["path", "split"]
+        if not other.clips[columns].equals(first.clips[columns]):
+            raise InputError(
+                f"{other.path} and {first.path} split the clips differently: a clip that one tests may have taught "
+                "the other; train them with the same data, folds and seed"
+            )
+    return first.config.with_settings(model="committee", cepstrum=False)
+
+
+def combine(runs, path):
+    """A new run of trained `runs`, with its model and a table of its members, not yet evaluated.
+
+    Raises:
+      InputError: as `settings_of`; a run has no model yet; `path` holds something already.
+    """
+    settings = settings_of(runs)
+    model = average([run.load_model() for run in runs])
+    first = runs[0]
+    run = Run.create(path, settings, first.class_names, first.clips, first.skipped)
+    rows = [(str(member.path.resolve()), member.config.model.model, member.training_seconds) for member in runs]
+    write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "model", "seconds"]))
+    with replacing(run.file("model.keras")) as part:
+        model.save(part)
+    return run
+
+
+def _audio_differences(first, other):
+    return [name for name in first.config.differences(other.config) if hasattr(first.config.audio, name)]

@@ -1,0 +1,100 @@
+"""Cross-validation: which runs a protocol asks for, training those that are missing, pooling what they say."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from urbansound.data import prepare, splits
+from urbansound.errors import InputError
+from urbansound.experiments import processes
+from urbansound.files import write_csv, write_json
+from urbansound.report import crossval as report
+from urbansound.training import fit
+
+RANDOM = "random"
+
+
+def cross_validate(path, config, protocol, test_folds=None, random_splits=None, jobs=1):
+    """Test every fold once and pool the results.
+
+    A run that is finished is kept, one that is not goes on from its last whole epoch.
+
+    Args:
+      path: directory of the runs: fold_1/, fold_2/ … and random_1/, random_2/ …; gets crossval.json,
+        predictions.csv and report.html.
+      config: a Config; test_fold, val_fold and val_fraction are the protocol's.
+      protocol, test_folds, random_splits: see `plan`.
+      jobs: runs that train at once.
+
+    Returns:
+      The results, see `report.crossval.pool`.
+
+    Raises:
+      InputError: the folds do not fit the protocol; a run there has other settings; a run failed.
+      KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
+    """
+    path = Path(path)
+    folds = sorted(prepare.load_catalog(config).clips.fold.unique().tolist())
+    configs = plan(config, folds, protocol, test_folds, random_splits)
+    fit.check_weights(config)
+    runs = {name: processes.begin(path / name, planned) for name, planned in configs.items()}
+    processes.train([run for run in runs.values() if not run.file("metrics.json").exists()], jobs)
+    results, predictions = report.pool({name: _outcome(run) for name, run in runs.items()}, protocol)
+    write_json(path / "crossval.json", results)
+    write_csv(path / "predictions.csv", predictions)
+    settings = dataclasses.asdict(next(iter(configs.values())))
+    report.write(path, results, predictions, settings)
+    return results
+
+
+def plan(config, folds, protocol, test_folds=None, random_splits=None):
+    """The Config of every run, by its name.
+
+    Args:
+      config: a Config.
+      folds: the folds that there are, in order.
+      protocol: "default": the fold after the test fold validates, the first after the last.
+        "fixed_epochs": all others train, none validates. "random": as fixed_epochs, and runs on
+        random splits of the clips.
+      test_folds: the folds to test; None: all.
+      random_splits: how many, each testing another tenth of the clips; None: one for each tested fold,
+        ten at most.
+
+    Raises:
+      InputError: a test fold that does not exist, or too few folds.
+    """
+    needed = 3 if protocol == "default" else 2
+    if len(folds) < needed:
+        raise InputError(f"protocol {protocol} needs at least {needed} folds; there are {len(folds)}")
+    for fold in test_folds or ():
+        if fold not in folds:
+            raise InputError(f"test_folds: {fold} does not exist; the folds are {', '.join(map(str, folds))}")
+    configs = {}
+    for place, fold in enumerate(folds):
+        if test_folds is None or fold in test_folds:
+            following = folds[(place + 1) % len(folds)]
+            validation = {"val_fold": following} if protocol == "default" else {"val_fold": None, "val_fraction": 0.0}
+            configs[f"fold_{fold}"] = config.with_settings(test_fold=fold, **validation)
+    if protocol == RANDOM:
+        first = next(iter(configs.values()))
+        for part in range(1, (random_splits or min(len(configs), splits.RANDOM_PARTS)) + 1):
+            configs[f"{RANDOM}_{part}"] = first.with_settings(split=RANDOM, test_fold=part)
+    return configs
+
+
+def _outcome(run):
+    """What the report needs of a finished run."""
+    clips = run.clips
+    return report.Outcome(
+        fold=run.config.data.test_fold,
+        random=run.config.data.split == RANDOM,
+        class_names=run.class_names,
+        predictions=pd.read_csv(
+            run.file("predictions.csv"), dtype={"recording": str, "label": str, "salience": "Int64"}
+        ),
+        trained=set(clips.recording[clips.split == splits.TRAIN]),
+        minutes=run.training_seconds / 60,
+        alone=json.loads(run.file("metrics.json").read_text()).get("alone", {}),
+    )

@@ -1,0 +1,201 @@
+"""Trials of a search: what each tries, what it reaches on validation clips, and the table of all.
+
+Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet, Bengio, Kégl 2011, "Algorithms
+for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import Trial, TrialState
+
+from urbansound.errors import InputError
+from urbansound.experiments import processes, space
+from urbansound.files import replacing, write_csv, write_text
+from urbansound.progress import bar
+from urbansound.report import plots
+
+STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "ended early", TrialState.FAIL: "failed"}
+BAD_SETTINGS = 2  # a run's exit code
+STARTING = 5  # trials before any may end early
+KEPT_PERCENT = 75.0
+
+
+def search(path, config, space_path, n_trials, splits, jobs=1):
+    """Try settings until there are `n_trials` trials; the test fold is never looked at.
+
+    Trial 0 has the settings of `config`. A trial that was stopped goes on from its last whole epoch.
+
+    Args:
+      path: directory of the search; gets config.json, space.toml, journal.log (Optuna's), trials/,
+        trials.csv, trials.png and best.flags.
+      config: a Config that validates on something.
+      space_path: file of the space, see `space.load`.
+      n_trials: trials there shall be in all.
+      splits: runs of a trial, by seeds that follow each other: each has its own weights and, without a
+        val_fold, its own validation recordings.
+      jobs: runs at once.
+
+    Returns:
+      The trials, best first: DataFrame of trial, state, accuracy (mean over splits, of the epoch that
+      is kept), deviation (over splits), splits, minutes, a column per setting, fault.
+
+    Raises:
+      InputError: nothing to validate on; a bad space; the search there was begun with other settings;
+        the first trial failed.
+      KeyboardInterrupt: Ctrl-C; whole epochs are kept.
+    """
+    path = Path(path)
+    if not config.data.validates:
+        raise InputError("a search chooses by validation clips: pass --val_fold, or --val_fraction above 0")
+    distributions = space.load(space_path, config)
+    _begin(path, config, space_path)
+    study = _study(path, distributions, config, splits)
+    with bar("training", unit="run") as on_progress:
+        while True:
+            trials = _table(study, path)
+            done = len(study.get_trials(states=list(STATES)))
+            on_progress(splits * done, splits * max(n_trials, done))
+            waiting = study.get_trials(states=[TrialState.RUNNING])
+            if not waiting and done >= n_trials:
+                return trials
+            if waiting:
+                trial = Trial(study, waiting[0]._trial_id)  # of a search that was stopped
+            else:
+                # A sampler for each trial: a search that was stopped draws what an unbroken one draws.
+                study.sampler = optuna.samplers.TPESampler(seed=config.train.seed + done)
+                trial = study.ask(distributions)
+            on_runs = lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials)  # noqa: E731
+            _try(study, trial, path, config, splits, jobs, on_runs)
+
+
+def _begin(path, config, space_path):
+    """Keep the settings and the space of a new search; refuse others for one that is there."""
+    kept_space, kept_config = path / "space.toml", path / "config.json"
+    if not kept_config.exists():
+        if path.exists() and any(path.iterdir()):
+            raise InputError(f"{path}: not a search, and not empty; pass another --run_dir")
+        with replacing(kept_space) as part:
+            shutil.copyfile(space_path, part)
+        write_text(kept_config, config.to_json())  # last: it is what makes a search
+        return
+    names = type(config).load(kept_config).differences(config)
+    if names:
+        raise InputError(f"{path} was begun with other settings ({', '.join(names)}); pass those, or another --run_dir")
+    if kept_space.read_bytes() != Path(space_path).read_bytes():
+        raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
+
+
+def _study(path, distributions, config, splits):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(path / "journal.log"))),
+        study_name="search",
+        direction="maximize",
+        load_if_exists=True,
+        # One split is a rough guess: the median as a limit ended trials that were among the best.
+        pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=STARTING),
+    )
+    if "splits" not in study.user_attrs:
+        study.enqueue_trial(space.start(distributions, config))
+        study.set_user_attr("splits", splits)
+    elif study.user_attrs["splits"] != splits:
+        raise InputError(
+            f"{path} was begun with --splits={study.user_attrs['splits']}; pass that, or another --run_dir"
+        )
+    return study
+
+
+def _try(study, trial, path, config, splits, jobs, on_runs):
+    """Train one trial's runs and tell the study what they reached."""
+    folder = path / "trials" / str(trial.number)
+    try:
+        state = _train(trial, folder, config.with_settings(**trial.params), splits, jobs, on_runs)
+    except InputError as error:
+        if isinstance(error, processes.RunError) and error.code != BAD_SETTINGS:
+            raise  # killed, or a bug: no fault of the settings
+        if trial.number == 0:
+            # What fails with the settings as given would fail with all.
+            raise InputError(f"trial 0, the settings as given: {_fault(error, folder)}") from None
+        trial.set_user_attr("fault", _fault(error, folder))
+        state = TrialState.FAIL
+    accuracy = _mean(trial) if state is TrialState.COMPLETE else None
+    study.tell(trial, accuracy, state=state)
+
+
+def _train(trial, folder, config, splits, jobs, on_runs):
+    """Train a trial's runs, `jobs` at a time; COMPLETE, or PRUNED where the others are not worth it."""
+    for first in range(0, splits, jobs):
+        seeds = range(first, min(first + jobs, splits))
+        runs = [processes.begin(folder / f"split_{n}", config.with_settings(seed=config.train.seed + n)) for n in seeds]
+        processes.train(runs, jobs, evaluate=False, quiet=True)
+        outcomes = [_outcome(run) for run in runs]
+        scores = trial.user_attrs.get("scores", [])[:first] + [accuracy for accuracy, _ in outcomes]
+        minutes = trial.user_attrs.get("minutes", [])[:first] + [minutes for _, minutes in outcomes]
+        trial.set_user_attr("scores", scores)
+        trial.set_user_attr("minutes", minutes)
+        step = len(scores)
+        on_runs(step)
+        if step == splits:
+            return TrialState.COMPLETE
+        if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(_mean(trial), step)
+        if trial.should_prune():
+            return TrialState.PRUNED
+
+
+def _mean(trial):
+    return float(np.mean(trial.user_attrs["scores"]))
+
+
+def _outcome(run):
+    """(validation accuracy of the epoch that became the model, minutes of training)."""
+    history = pd.read_csv(run.file("history.csv"))
+    row = history.val_loss.idxmin() if run.config.train.keep == "best" else history.index[-1]
+    return float(history.val_accuracy[row]), float(history.seconds.sum() / 60)
+
+
+def _fault(error, folder):
+    """The line in which the run itself said what was wrong."""
+    logs = [log.read_text(errors="replace").splitlines() for log in sorted(folder.glob("*/train.log"))]
+    said = [line for lines in logs for line in lines if line.startswith("error: ")]
+    return said[-1].removeprefix("error: ") if said else str(error)
+
+
+def _table(study, path):
+    """Write trials.csv, trials.png and best.flags of what is done; the trials as `search` returns them."""
+    rows = []
+    for trial in study.get_trials(states=list(STATES)):
+        scores = trial.user_attrs.get("scores", [])
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": STATES[trial.state],
+                "accuracy": np.mean(scores) if scores else None,
+                "deviation": np.std(scores, ddof=1) if len(scores) > 1 else None,
+                "splits": len(scores),
+                "minutes": sum(trial.user_attrs.get("minutes", [])),
+                **{name: "none" if value is None else value for name, value in trial.params.items()},
+                "fault": trial.user_attrs.get("fault", ""),
+            }
+        )
+    if not rows:
+        return pd.DataFrame()
+    trials = pd.DataFrame(rows)
+    # One that ended early was measured on fewer splits: no match for those that were measured on all.
+    trials = trials.assign(rank=trials.state.map(list(STATES.values()).index))
+    trials = trials.sort_values(["rank", "accuracy", "trial"], ascending=[True, False, True]).drop(columns="rank")
+    trials = trials.reset_index(drop=True)
+    write_csv(path / "trials.csv", trials)
+    names = list(study.trials[0].params)
+    plots.save(plots.trials(trials, names), path / "trials.png")
+    best = trials.iloc[0]
+    lines = [f"# Trial {best.trial} of a search: {best.accuracy:.4f} of its validation clips, {best.splits} splits."]
+    lines += [f"--{name}={best[name]}" for name in names]
+    write_text(path / "best.flags", "\n".join(lines) + "\n")
+    return trials

@@ -1,0 +1,1 @@
+"""A trained model at work: waveforms of any length to scores, and how good those scores are."""

@@ -1,0 +1,153 @@
+"""A trained run on its test fold: scores, figures, pictures, the page."""
+
+import dataclasses
+
+import numpy as np
+
+from urbansound.audio.logmel import log_mel
+from urbansound.audio.mel_filterbank import band_centres
+from urbansound.data import cache
+from urbansound.data.pipeline import fit_length
+from urbansound.data.prepare import cache_entries
+from urbansound.files import write_csv, write_json
+from urbansound.inference import robustness
+from urbansound.inference.classifier import Classifier, score_clips
+from urbansound.models.ensemble import members
+from urbansound.progress import bar
+from urbansound.report import metrics, page, plots
+from urbansound.report.crossval import LEAKS
+from urbansound.report.predictions import predictions_table, worst_mistakes
+from urbansound.report.tables import robustness_table
+
+SHOWN_CLIPS = 16
+
+
+def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
+    """Score the test clips and write metrics.json, predictions.csv, the pictures and report.html.
+
+    Args:
+      run: a trained Run.
+      snr_db: also with noise at these signal-to-noise ratios, into robustness.csv.
+      noise_dir: recordings that the noise is taken from; None: white and pink noise.
+      corruptions: also as over a phone, clipped, louder, quieter, of 8 bits, into robustness.csv.
+
+    Returns:
+      The metrics (see `report.metrics.evaluate`); where scores are a mean, also `alone`, the accuracy of each
+      network that they are the mean of, by its name.
+
+    Raises:
+      InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
+    """
+    class_names = run.class_names
+    test, entries, labels = clips_of(run, "test")
+    classifier = Classifier.from_run(run)
+    scores = score_entries(entries, classifier)
+    salience = test.salience if test.salience.notna().any() else None
+    values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
+    if alone := _accuracy_alone(entries, labels, classifier):
+        values["alone"] = alone
+    predictions = predictions_table(test, scores, class_names)
+    if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
+        table = robustness.measure(entries, labels, test.recording, classifier, conditions)
+        write_csv(run.file("robustness.csv"), table)
+    write_json(run.file("metrics.json"), values)
+    write_csv(run.file("predictions.csv"), predictions)
+    _write_report(run, values, predictions, entries, classifier.model.count_params())
+    return values
+
+
+def clips_of(run, split):
+    """(clips, entries, labels) of one split: their rows of the run's table, cache files, classes int64 [clips].
+
+    Raises:
+      InputError: a clip is gone or can't be decoded any more.
+    """
+    clips = run.clips[run.clips.split == split].reset_index(drop=True)
+    entries = cache_entries(clips.path, run.config)
+    return clips, entries, np.array([run.class_names.index(label) for label in clips.label])
+
+
+def score_entries(entries, classifier, score_windows=None):
+    """Scores float32 [clips, classes] of cached clips, with a progress bar; see `scoring.score_clips`."""
+    with bar("scoring clips") as on_progress:
+        return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
+
+
+def _accuracy_alone(entries, labels, classifier):
+    """{name: accuracy} of each network that the classifier's scores are the mean of."""
+    result = {}
+    for name, member in members(classifier.model).items():
+        scores = score_entries(entries, dataclasses.replace(classifier, model=member))
+        result[name] = float(np.mean(scores.argmax(axis=1) == labels))
+    return result
+
+
+def _write_report(run, values, predictions, entries, parameters):
+    """The pictures and report.html."""
+    config, class_names, history = run.config, run.class_names, run.history
+    shown = worst_mistakes(predictions, SHOWN_CLIPS)
+    log_mels = np.stack([_log_mel(entries[row], config) for row in shown.index])
+    hop_seconds = config.audio.hop_length / config.audio.sample_rate
+    pictures = [
+        page.Picture(run.file(name), title, alt)
+        for name, title, alt in (
+            ("confusion_matrix.png", "Confusion matrix", "Test clips by true and predicted class"),
+            ("class_bars.png", "Classes", "F1, precision and recall of every class"),
+            ("calibration.png", "Calibration", "Share of right answers by the confidence that they were given with"),
+            ("mistakes.jpg", "Worst mistakes", "Log-mel spectrograms of the test clips listed below"),
+        )
+    ]
+    figures = (
+        plots.confusion_matrix(values["confusion"], class_names),
+        plots.class_bars(values["per_class"]),
+        plots.calibration(values["calibration"]),
+        plots.log_mel_grid(log_mels, shown, hop_seconds, band_centres(config.audio)),
+    )
+    for picture, figure in zip(pictures, figures, strict=True):
+        plots.save(figure, picture.path)
+    if history is not None:
+        alt = "Loss and accuracy of training and validation clips by epoch"
+        pictures.insert(0, page.Picture(run.file("learning_curves.png"), "Learning curves", alt))
+        plots.save(plots.learning_curves(history), pictures[0].path)
+    tables = []
+    if (measured := run.robustness) is not None:
+        tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
+        if measured.noise.notna().any():
+            pictures.append(page.Picture(run.file("robustness.png"), "Noise", "Accuracy by signal-to-noise ratio"))
+            plots.save(plots.robustness(measured), pictures[-1].path)
+    page.write(
+        run.file("report.html"),
+        title=f"{config.data.dataset}: {config.model.model}",
+        metrics=values,
+        facts=_facts(run, parameters),
+        tables=tables,
+        pictures=pictures,
+        mistakes=shown,
+        settings=dataclasses.asdict(config),
+        warnings=[f"A {LEAKS}."] if config.data.split == "random" else [],
+        skipped=run.skipped,
+        synthetic=config.data.dataset == "synthetic",
+    )
+
+
+def _log_mel(entry, config):
+    waveform = fit_length(cache.read(entry), config.audio.clip_samples, config.data.short_clips)
+    return log_mel(waveform, config.audio).numpy()
+
+
+def _facts(run, parameters):
+    config, history, counts = run.config, run.history, run.clips.split.value_counts()
+    if history is None:
+        epoch = f"each member's own: {', '.join(run.members.model)}"
+    elif config.train.keep == "last":
+        epoch = f"{len(history)}, the last"
+    else:
+        epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
+    return {
+        "Data set": config.data.dataset,
+        "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
+        "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
+        "Epoch": epoch,
+        "Model": f"{config.model.model}, {parameters:,} parameters",
+        "Training": f"{run.training_seconds / 60:.1f} minutes",
+    }

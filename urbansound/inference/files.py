@@ -1,0 +1,49 @@
+"""What a trained run hears in any audio files: a row per file, broken ones apart."""
+
+import numpy as np
+import pandas as pd
+
+from urbansound.data import cache
+from urbansound.inference.classifier import score_clips
+from urbansound.progress import bar
+from urbansound.report.metrics import rank
+
+PLACES = ("label", "second", "third")
+
+
+def predict(classifier, files):
+    """Scores of audio files of any length, format and rate.
+
+    Args:
+      classifier: a Classifier.
+      files: their paths.
+
+    Returns:
+      (table, faults): a row per readable file in order: path, label, score, second, second_score,
+      third, third_score (as far as there are classes); and a DataFrame of path, fault of the others.
+    """
+    faults = {}
+
+    def readable():
+        for index, waveform, fault in cache.decoded(files, classifier.audio.sample_rate):
+            if fault.numpy():
+                faults[int(index)] = fault.numpy().decode()
+            else:
+                yield index, waveform
+
+    with bar("scoring files") as on_progress:
+        scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
+    table = _top(files, scores, classifier.class_names).drop(index=list(faults))
+    broken = pd.DataFrame([(files[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
+    return table.reset_index(drop=True), broken
+
+
+def _top(files, scores, class_names):
+    order = rank(scores)
+    names = np.asarray(class_names, dtype=object)[order]
+    ranked = np.take_along_axis(scores, order, axis=1)
+    table = pd.DataFrame({"path": files})
+    for place, name in enumerate(PLACES[: len(class_names)]):
+        table[name] = names[:, place]
+        table["score" if place == 0 else f"{name}_score"] = ranked[:, place]
+    return table

@@ -1,0 +1,1 @@
+"""How a model is fitted: stages, callbacks, embeddings of frozen bodies."""
