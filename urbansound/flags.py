@@ -8,6 +8,7 @@ import typing
 
 from absl import flags
 
+from urbansound import models
 from urbansound.config import Config, base_type
 
 NONE = "none"
@@ -87,8 +88,8 @@ def _define_flag(field, values):
     help_line = field.metadata["help"]
     if kind is bool:
         flags.DEFINE_boolean(field.name, field.default, help_line, values)
-    elif field.metadata["choices"] is not None:
-        flags.DEFINE_enum(field.name, field.default, field.metadata["choices"], help_line, values)
+    elif choices := models.names() if field.name == "model" else field.metadata["choices"]:
+        flags.DEFINE_enum(field.name, field.default, choices, help_line, values)
     else:
         parser = _SettingParser(kind, optional)
         flags.DEFINE(parser, field.name, field.default, help_line, values, _SettingSerializer())

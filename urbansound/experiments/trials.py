@@ -155,9 +155,10 @@ def _mean(trial):
 
 def _outcome(run):
     """(validation accuracy of the epoch that became the model, minutes of training)."""
-    history = pd.read_csv(run.file("history.csv"))
-    row = history.val_loss.idxmin() if run.config.train.keep == "best" else history.index[-1]
-    return float(history.val_accuracy[row]), float(history.seconds.sum() / 60)
+    history = run.history
+    rows = history[history.stage == history.stage.iloc[-1]]  # the last stage validates the whole model
+    row = rows.val_loss.idxmin() if run.config.train.keep == "best" else rows.index[-1]
+    return float(rows.val_accuracy[row]), run.training_seconds / 60
 
 
 def _fault(error, folder):

@@ -138,11 +138,12 @@ def _log_mel(entry, config):
 def _facts(run, parameters):
     config, history, counts = run.config, run.history, run.clips.split.value_counts()
     if history is None:
-        epoch = f"each member's own: {', '.join(run.members.model)}"
+        epoch = f"each member's own: {', '.join(run.members.architectures)}"
     elif config.train.keep == "last":
-        epoch = f"{len(history)}, the last"
+        epoch = f"{history.epoch.iloc[-1]}, the last"
     else:
-        epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
+        rows = history[history.stage == history.stage.iloc[-1]]
+        epoch = f"{rows.epoch[rows.val_loss.idxmin()]} of {len(rows)}, of the lowest validation loss"
     return {
         "Data set": config.data.dataset,
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
