@@ -10,7 +10,7 @@ import numpy as np
 
 from export import measurement, model_card, report
 from export.serving import deployment, savedmodel
-from export.tflite import convert, frontend_files, metadata
+from export.tflite import convert, frontend_files, metadata, runtime
 from urbansound.data import cache
 from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
@@ -120,7 +120,7 @@ def _write(classifier, folder, name, format, calibration, dataset):
         part.write_bytes(content)
     if format == "int8_spectrogram":
         frontend_files.write(folder / FRONT_END, classifier, content, calibration[:REFERENCE_CLIPS])
-    return path, convert.score_windows(content, classifier.audio)
+    return path, runtime.score_windows(content, classifier.audio)
 
 
 def _remove(path, folder):

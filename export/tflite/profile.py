@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export.tflite.convert import FRONT_END
-from export.tflite.convert.quantization import pack, unpack
+from export.tflite.join import pack, unpack
 
 WARM_UP = 5
 BUILTIN = schema.BuiltinOperator

@@ -20,6 +20,7 @@ STRETCHES = (4, 16, 64)  # frames
 NEIGHBOURS = 8  # mel bands
 HIDDEN = 256
 KNOTS = 17  # of each statistic's distribution among the training clips
+LEAST_STEP = 1e-3  # between two quantiles: its inverse is finite in float16
 EDGE = 2.5  # deviations: values outside the training clips' range count as its ends
 # Standard deviation of the noise that is added to the normal scores in training. With much less of it the
 # network remembers recordings: held-out ones score three points lower.
@@ -116,7 +117,7 @@ class RankScores(layers.Layer):
 
     def call(self, x):
         """Scores [batch, values]: how far `x` lies between each quantile and the next, 0 to 1, weighed and added."""
-        step = keras.ops.maximum(self.quantiles[1:] - self.quantiles[:-1], 1e-6)
+        step = keras.ops.maximum(self.quantiles[1:] - self.quantiles[:-1], LEAST_STEP)
         share = keras.ops.clip((keras.ops.expand_dims(x, axis=1) - self.quantiles[:-1]) / step, 0, 1)
         levels = _levels()
         return keras.ops.sum(share * np.diff(levels)[:, np.newaxis], axis=1) + levels[0]
@@ -132,5 +133,7 @@ ARCHITECTURE = Architecture(
     summary="Statistics of cepstrum, loudness and onsets under one hidden layer.",
     build=build,
     embedding=RANKS,
-    int8=Int8(precision=FLOAT, why="Its ranks need more than 8 bits, and it is few operations.", integer_only=False),
+    int8=Int8(
+        pieces=((None, FLOAT),), why="Ranks need more than 8 bits, and it is few operations.", integer_only=False
+    ),
 )

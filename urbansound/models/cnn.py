@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from urbansound.models import parts
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import Architecture
 
 # channels at width 1, kernel, stride, max pooling after it
 ROWS = (
@@ -38,5 +38,5 @@ ARCHITECTURE = Architecture(
     name="cnn",
     summary="Four convolutions, mean and maximum over time.",
     build=build,
-    int8=Int8(first=STEM, last=LAST, why="The first convolution, the pooling and the last layer are few operations."),
+    int8=parts.int8_between(STEM, LAST),
 )

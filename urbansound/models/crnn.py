@@ -7,11 +7,11 @@ import keras
 from keras import layers
 
 from urbansound.models import cnn, parts
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import Architecture
 
 UNITS = 64  # of each direction at width 1
 POOLING = 2  # frames that make a step of the GRU
-LAST = "gru"  # both directions, concatenated
+LAST = "directions"  # both directions, concatenated
 
 
 def build(input_shape, n_classes, config):
@@ -35,5 +35,5 @@ ARCHITECTURE = Architecture(
     name="crnn",
     summary="The cnn's convolutions into a bidirectional GRU.",
     build=build,
-    int8=Int8(first=cnn.STEM, last=LAST, why="As the cnn; the GRU is int8 too."),
+    int8=parts.int8_between(cnn.STEM, LAST, why="As the cnn; the GRU is int8 too."),
 )

@@ -3,8 +3,11 @@
 import keras
 from keras import layers
 
+from urbansound.models.record import FLOAT, INT8, Int8
+
 MOMENTUM = 0.9  # of batch normalization: the default of 0.99 takes more steps to settle than such data sets have
 LEAST_DEVIATION = 1e-3
+POOL = "pool"
 
 
 @keras.saving.register_keras_serializable(package="urbansound")
@@ -38,8 +41,8 @@ def channels(count, width):
 
 
 def pool(x):
-    """Mean and maximum over time, added: [batch, frames, channels] to [batch, channels]."""
-    return layers.Add()([keras.ops.mean(x, axis=1), maximum(x)])
+    """Mean and maximum over time, added, in the layer POOL: [batch, frames, channels] to [batch, channels]."""
+    return layers.Add(name=POOL)([keras.ops.mean(x, axis=1), maximum(x)])
 
 
 def maximum(x):
@@ -51,3 +54,12 @@ def scores(x, n_classes, dropout):
     """The last layer: an embedding [batch, channels] to "scores" [batch, n_classes]."""
     x = layers.Dropout(dropout)(x)
     return layers.Dense(n_classes, activation="softmax", name="scores")(x)
+
+
+def int8_between(first, last, why="The first convolution, the pooling and the last layer are few operations."):
+    """The Int8 of a network that `pool` ends: int8 from after the layer `first` to the layer `last`.
+
+    The cut at the pool keeps the converter from folding the last layer into the addition before it, which no
+    int8 kernel takes.
+    """
+    return Int8(pieces=((first, FLOAT), (last, INT8), (POOL, FLOAT), (None, FLOAT)), why=why)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-STATIC, WEIGHTS, FLOAT = "int8", "int8 weights", "float"
+INT8, INT8_WEIGHTS, FLOAT = "int8", "int8 weights", "float"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,18 +11,16 @@ class Int8:
     """How a network computes in the file "int8", whose input, output and front-end are float.
 
     Attributes:
-      precision: STATIC: weights and activations are int8 between `first` and `last`. WEIGHTS: weights are
-        int8, activations float. FLOAT: nothing is int8.
-      first: STATIC: name of the layer after whose output int8 begins; None: at the log-mel.
-      last: STATIC: name of the layer with whose output int8 ends; None: at the scores.
-      why: the reason, in a sentence, for the table of precisions.
+      pieces: where the network is cut, in order: (name of the layer that a piece ends with, precision); the
+        last piece ends with the scores, None. INT8: weights and activations are int8. INT8_WEIGHTS:
+        weights are int8, activations float. FLOAT: nothing is int8. Operations of two pieces are never
+        fused into one.
+      why: the reason, in a sentence.
       integer_only: whether the file "int8_spectrogram", where every operation is int8, can be made.
     """
 
-    precision: str = STATIC
-    first: str | None = None
-    last: str | None = None
-    why: str = "All of it is int8."
+    pieces: tuple[tuple[str | None, str], ...] = ((None, INT8),)
+    why: str = "Everything after the front-end is int8."
     integer_only: bool = True
 
 

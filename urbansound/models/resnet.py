@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from urbansound.models import parts
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import Architecture
 
 STEM_CHANNELS, STEM_KERNEL = 16, 5
 # channels at width 1, stride of each block
@@ -44,5 +44,5 @@ ARCHITECTURE = Architecture(
     name="resnet",
     summary="Ten layers with shortcuts, trained from scratch.",
     build=build,
-    int8=Int8(first=STEM, last=LAST, why="The first convolution, the pooling and the last layer are few operations."),
+    int8=parts.int8_between(STEM, LAST),
 )

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from urbansound.models import parts
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import FLOAT, INT8, Architecture, Int8
 from urbansound.models.weights import resnet50 as weights
 
 PIXEL_DEVIATION = 58  # of ImageNet's pixels, 0 to 255: the scale of input that the published weights expect
@@ -31,5 +31,8 @@ ARCHITECTURE = Architecture(
     summary="keras.applications' ResNet50 with ImageNet's weights, all of it trained on.",
     build=build,
     load_weights=weights.load,
-    int8=Int8(first=STEM, last=LAST, why="The first convolution, the pooling and the last layer are few operations."),
+    int8=Int8(
+        pieces=((STEM, FLOAT), (LAST, INT8), (None, FLOAT)),
+        why="The first convolution, the pooling and the last layer are few operations.",
+    ),
 )

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from urbansound.models import cnn, parts
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import FLOAT, INT8, Architecture, Int8
 
 BLOCKS = 2
 HEADS = 4
@@ -49,5 +49,8 @@ ARCHITECTURE = Architecture(
     name="transformer",
     summary="The cnn's convolutions into a small Transformer encoder with attention pooling.",
     build=build,
-    int8=Int8(first=cnn.STEM, last=LAST, why="As the cnn; the encoder is int8, the attention pooling float."),
+    int8=Int8(
+        pieces=((cnn.STEM, FLOAT), (LAST, INT8), (None, FLOAT)),
+        why="As the cnn; the encoder is int8, the attention pooling float.",
+    ),
 )

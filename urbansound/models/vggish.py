@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from urbansound.models import heads
-from urbansound.models.record import Architecture, Int8
+from urbansound.models.record import FLOAT, INT8, Architecture, Int8
 from urbansound.models.weights import vggish as weights
 
 EXAMPLE_FRAMES = 96
@@ -99,5 +99,8 @@ ARCHITECTURE = Architecture(
     build=build,
     load_weights=weights.load,
     embedding=heads.FIRST,
-    int8=Int8(first="conv1", last="fc2", why="The first convolution and the head are few operations."),
+    int8=Int8(
+        pieces=(("conv1", FLOAT), ("fc2", INT8), (None, FLOAT)),
+        why="The first convolution and the head are few operations.",
+    ),
 )

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from urbansound.models import heads
-from urbansound.models.record import WEIGHTS, Architecture, Int8
+from urbansound.models.record import INT8_WEIGHTS, Architecture, Int8
 from urbansound.models.weights import yamnet as weights
 
 PATCH_FRAMES, PATCH_HOP = 96, 48
@@ -90,5 +90,8 @@ ARCHITECTURE = Architecture(
     build=build,
     load_weights=weights.load,
     embedding=heads.FIRST,
-    int8=Int8(precision=WEIGHTS, why="Its activations' channels differ too much in range for one int8 step a tensor."),
+    int8=Int8(
+        pieces=((None, INT8_WEIGHTS),),
+        why="The channels of its activations differ too much in range for one int8 step per tensor.",
+    ),
 )
