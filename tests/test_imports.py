@@ -98,5 +98,6 @@ def test_no_tensorflow_where_none_belongs(name):
 
 def test_no_file_outgrows_400_lines():
     files = [*modules(), *(ROOT / "export").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    files = [path for path in files if not path.name.endswith("_generated.py")]
     long = {str(path.relative_to(ROOT)): n for path in files if (n := len(path.read_text().splitlines())) > 400}
     assert not long
