@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from export.measurement import too_much_lost
 from export.tflite import profile
 from urbansound.files import write_json, write_text
-from urbansound.report import plots
+from urbansound.report import style
 from urbansound.report.tables import headline, percent
 
 NOT_KNOWN = "–"  # noqa: RUF001
@@ -50,7 +50,7 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
         "files": rows,
     }
     write_json(folder / "report.json", report)
-    plots.save(picture(report), folder / "report.png")
+    style.save(picture(report), folder / "report.png")
     write_text(folder / "report.md", text(report))
     return report
 
@@ -103,26 +103,26 @@ def text(report):
     return "\n".join(lines) + "\n"
 
 
-@plots.styled
+@style.styled
 def picture(report):
     """Accuracy with its interval, size and latency, a row per file, as a matplotlib Figure."""
     files, keras = report["files"], report["keras"]
     places = np.arange(len(files))
-    figure = Figure(figsize=(10, 1.6 + 0.42 * len(files)), dpi=plots.DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=(10, 1.6 + 0.42 * len(files)), dpi=style.DOTS_PER_INCH, layout="constrained")
     accuracy, size, latency = figure.subplots(1, 3, sharey=True, width_ratios=[4, 3, 3])
     _accuracy_panel(accuracy, places, files, keras)
     sizes = [file["bytes"] / 1000 for file in files]
-    size.barh(places, sizes, 0.55, color=plots.BLUE)
+    size.barh(places, sizes, 0.55, color=style.BLUE)
     size.set_title("Size, kB")
     _numbers(size, places, sizes, "{:,.0f}")
     times = [file["latency_ms"]["one_thread"] for file in files]
     before = [time["frontend"] or 0 for time in times]
-    latency.barh(places, before, 0.55, color=plots.ORANGE, label="front-end")
+    latency.barh(places, before, 0.55, color=style.ORANGE, label="front-end")
     split = [time["backbone"] if time["backbone"] is not None else 0 for time in times]
-    latency.barh(places, split, 0.55, before, color=plots.BLUE, label="backbone")
+    latency.barh(places, split, 0.55, before, color=style.BLUE, label="backbone")
     whole = [time["median"] if time["backbone"] is None else 0 for time in times]
     if any(whole):
-        latency.barh(places, whole, 0.55, color=plots.GREY, label="both")
+        latency.barh(places, whole, 0.55, color=style.GREY, label="both")
     latency.set_title(f"Milliseconds for {report['window_seconds']:g} s, 1 thread")
     bare = [time["frontend"] is None and time["backbone"] is not None for time in times]
     _numbers(latency, places, [time["median"] for time in times], "{:.2f}", bare)
@@ -139,9 +139,9 @@ def picture(report):
 def _accuracy_panel(axes, places, files, keras):
     values = np.array([100 * file["accuracy"] for file in files])
     bounds = 100 * np.array([file["accuracy_interval"] for file in files]).T
-    axes.axvline(100 * keras["accuracy"], color=plots.INK, lw=1, ls="--", label="Keras", zorder=1)
+    axes.axvline(100 * keras["accuracy"], color=style.INK, lw=1, ls="--", label="Keras", zorder=1)
     reach = np.maximum(np.abs(bounds - values), 0)
-    axes.errorbar(values, places, xerr=reach, fmt="o", color=plots.BLUE, ms=6, capsize=4, label="95 % interval")
+    axes.errorbar(values, places, xerr=reach, fmt="o", color=style.BLUE, ms=6, capsize=4, label="95 % interval")
     for place, value, file in zip(places, values, files, strict=True):
         axes.annotate(
             f"{value:.1f} ({file['accuracy_change']:+.2f})",
