@@ -303,16 +303,15 @@ def zip_link(name):
 @pytest.mark.parametrize(
     ("content", "kind", "fault"),
     [
-        (tar_of(FILES, tar_entry("/abs.txt")), ".tar.gz", "'/abs.txt' leads outside"),
-        (tar_of(FILES, tar_entry("UrbanSound8K/../../up.txt")), ".tar.gz", "leads outside"),
-        (tar_of(FILES, tar_entry("..\\up.txt")), ".tar.gz", "leads outside"),
-        (tar_of(FILES, tar_entry("C:/up.txt")), ".tar.gz", "leads outside"),
+        (tar_of(FILES, tar_entry("UrbanSound8K/../../up.txt")), ".tar.gz", "up.txt' leads outside"),
         (tar_of(FILES, tar_entry("link", tarfile.SYMTYPE, "/etc")), ".tar.gz", "'link' is neither file nor folder"),
+        (tar_of(FILES, tar_entry("link", tarfile.SYMTYPE, ".")), ".tar.gz", "'link' is neither file nor folder"),
         (tar_of(FILES, tar_entry("link", tarfile.LNKTYPE, "../x")), ".tar.gz", "neither file nor folder"),
         (tar_of(FILES, tar_entry("null", tarfile.CHRTYPE)), ".tar.gz", "neither file nor folder"),
         (tar_of(FILES, tar_entry("pipe", tarfile.FIFOTYPE)), ".tar.gz", "neither file nor folder"),
         (zip_of(FILES, zipfile.ZipInfo("../up.txt")), ".zip", "leads outside"),
         (zip_of(FILES, zipfile.ZipInfo("/abs.txt")), ".zip", "leads outside"),
+        (zip_of(FILES, zipfile.ZipInfo("C:/up.txt")), ".zip", "leads outside"),
         (zip_of(FILES, zip_link("link")), ".zip", "neither file nor folder"),
         (tar_of(FILES)[:-40], ".tar.gz", "damaged"),
         (b"no archive at all", ".tar.gz", "damaged"),
@@ -330,6 +329,17 @@ def test_hostile_and_damaged_archives_leave_nothing(tmp_path, content, kind, fau
     with pytest.raises(InputError, match=fault):
         archive.install(archive_of(content, kind), data_dir)
     assert names(data_dir) == [file.name]
+    assert names(tmp_path) == ["data"]
+
+
+def test_an_absolute_name_in_a_tar_stays_inside(tmp_path):
+    outside = tmp_path / "abs.txt"
+    content = tar_of(FILES, tar_entry(str(outside)))
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    (data_dir / "sounds.tar.gz").write_bytes(content)
+    archive.install(archive_of(content), data_dir)
+    assert names(data_dir) == ["UrbanSound8K"]
     assert names(tmp_path) == ["data"]
 
 
