@@ -72,10 +72,10 @@ def write(
       facts: {name: value} shown under the headline: data set, test fold, model.
       tables: Tables, before the figures.
       pictures: Pictures, copied into the page.
-      mistakes: DataFrame of clips worth a look with path, label, predicted, score, correct and, as far
+      mistakes: DataFrame of clips to look at with path, label, predicted, score, correct and, as far
         as there are classes, second and second_score (`predictions.worst_mistakes`).
       settings: {section: {name: value}} of the run.
-      warnings: lines that the reader should know before the figures.
+      warnings: lines to read before the figures.
       skipped: DataFrame with path and fault of clips that were left out.
       synthetic: whether the clips were made up; the page then says so first.
     """

@@ -171,7 +171,7 @@ def class_bars(per_class):
 
 @styled
 def robustness(measured):
-    """Accuracy by signal-to-noise ratio, a curve per kind of noise, beside the clean clips'.
+    """Accuracy by signal-to-noise ratio, a curve per kind of noise, and that of the clean clips.
 
     Args:
       measured: what `robustness.measure` returns, some of it with noise.

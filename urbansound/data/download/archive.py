@@ -1,4 +1,4 @@
-"""The public data sets' official archives, and unpacking them so that all of one is there or nothing."""
+"""The public data sets' official archives; each is unpacked whole or not at all."""
 
 import dataclasses
 import gzip
@@ -25,7 +25,7 @@ class Archive:
       folder: name that the data set gets in the data folder.
       url: where its authors publish it.
       file: name of the archive; ends in .tar.gz or .zip.
-      top: the one folder of the archive that is the data set.
+      top: the folder in the archive that holds the data set.
       size_bytes: of the archive.
       unpacked_bytes: about what it takes when unpacked.
       checksum: "md5:HEX" or "sha256:HEX" of the archive.
@@ -46,7 +46,7 @@ class Archive:
     licence: str
 
 
-# GitHub makes archives on request and publishes no checksum, so this is of one commit, not of a branch.
+# GitHub makes archives on request and publishes no checksum; a commit's archive, unlike a branch's, stays the same.
 _ESC50_COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
 
 ARCHIVES = {
@@ -85,10 +85,10 @@ def install(archive, data_dir, url=None):
     Args:
       archive: an Archive.
       data_dir: folder, made if need be.
-      url: instead of the archive's own; size and checksum hold for it too.
+      url: a mirror to use instead of the archive's own; size and checksum must be the same.
 
     Returns:
-      (path of the data set, True if it was there already).
+      (path of the data set, whether it was there already).
 
     Raises:
       InputError: an incomplete data set is in the way, too little space, the download fails, the
