@@ -25,7 +25,7 @@ def folds(results):
     for place, (_, row, colour) in enumerate(rows):
         low, high = row["accuracy_interval"]
         axes.plot([low, high], [place, place], color=colour, lw=2)
-        axes.plot(row["accuracy"], place, "o", color=colour, ms=7)
+        axes.plot(row["accuracy"], place, "o", color=colour, ms=7, clip_on=False)
         text = percent(row["accuracy"])
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0}  # or the line of the mean runs through it
         axes.annotate(text, (row["accuracy"], place), (0, 6), textcoords="offset points", ha="center", bbox=box)
