@@ -94,6 +94,21 @@ def test_two_classes_absent_classes_and_no_mistakes(tmp_path):
     assert "Worst mistakes" not in html
 
 
+def test_f1_is_drawn_as_a_bar_where_it_is_defined(tmp_path):
+    # dog & cat 2/3 by hand: right once, and once for rain, which is never answered; <script> has no clip.
+    reader = Reader(write_page(tmp_path, scores=np.eye(3, dtype=np.float32)[[0, 0]], labels=[0, 2]))
+    bars = [cell["style"] for cell in reader.named("td") if cell.get("class") == "number bar"]
+    assert bars == ["--share: 66.7%", "--share: 0.0%"]
+
+
+def test_cells_are_escaped_and_numbers_keep_their_percent_sign(tmp_path):
+    table = page.Table("Rows", "of <b>text</b>", ["name", "value"], [("<i>", "5.0 % & more")], numbers=1)
+    html = write_page(tmp_path, tables=[table])
+    assert '<td class="number">5.0\N{NO-BREAK SPACE}% &amp; more</td>' in html
+    assert "<b>" not in html
+    assert "<i>" not in html
+
+
 def test_mixups_are_the_largest_first(tmp_path):
     scores = np.eye(3, dtype=np.float32)[[1, 1, 2]]
     rows = Reader(write_page(tmp_path, scores=scores, labels=[0, 0, 1])).text
