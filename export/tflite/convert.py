@@ -22,38 +22,26 @@ from urbansound.errors import InputError
 from urbansound.models import ensemble
 from urbansound.models.record import FLOAT, INT8, INT8_WEIGHTS
 
-FORMATS = ("float32", "float16", "int8", "int8_spectrogram")
+INTEGER_ONLY = "int8_spectrogram"
+FORMATS = ("float32", "float16", "int8", INTEGER_ONLY)
 FRONT_END = "front_end"  # the scope of the operations that make the log-mel
 
 
-def check(classifier, formats):
-    """Stop on what can't be exported, before any work.
-
-    Raises:
-      InputError: a format of another name; an n_fft that the files' Fourier transform does not know; a
-        network that can't be all int8.
-    """
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f"format must be one of {', '.join(FORMATS)}. Received: {name}")
+def unfit(classifier, format):
+    """Why a Classifier can't be made a file of this format, in one line; None where it can."""
     n_fft = classifier.audio.n_fft
-    if n_fft & (n_fft - 1) and set(formats) - {"int8_spectrogram"}:
-        raise InputError(
+    if n_fft & (n_fft - 1) and format != INTEGER_ONLY:
+        return (
             "TFLite's Fourier transform needs an n_fft that is a power of two. "
             f"Received: n_fft={n_fft}; train with --n_fft={1 << n_fft.bit_length()} --win_length="
-            f"{classifier.audio.win_length}, or export int8_spectrogram, which holds no front-end"
+            f"{classifier.audio.win_length}, or export {INTEGER_ONLY}, which holds no front-end"
         )
-    floats = float_only(classifier)
-    if "int8_spectrogram" in formats and floats:
-        raise InputError(
-            f"{', '.join(floats)} can't be all int8, as int8_spectrogram is: leave out that format, "
-            "or train without it (--nocepstrum)"
-        )
-
-
-def float_only(classifier):
-    """Names of the classifier's architectures that can't be all int8."""
-    return [name for name in classifier.architectures if not models.architecture(name).int8.integer_only]
+    for name in classifier.architectures if format == INTEGER_ONLY else ():
+        recipe = models.architecture(name).int8
+        if not recipe.integer_only:
+            advice = "" if len(classifier.architectures) == 1 else f"; an ensemble without {name} can"
+            return f"{name} can't be all int8. {recipe.why}{advice}"
+    return None
 
 
 def convert(classifier, format, calibration=None):
@@ -69,14 +57,15 @@ def convert(classifier, format, calibration=None):
       The file's bytes, without metadata.
 
     Raises:
-      InputError: see `check`; no calibration data, or of another length.
+      InputError: the format can't be made (see `unfit`); no calibration data, or of another length.
       RuntimeError: an operation has another precision than its record says.
     """
-    check(classifier, [format])
+    if reason := unfit(classifier, format):
+        raise InputError(f"{format} can't be made: {reason}")
     audio = classifier.audio
-    if format in ("int8", "int8_spectrogram"):
+    if format in ("int8", INTEGER_ONLY):
         _check_calibration(calibration, format, audio.clip_samples)
-    if format == "int8_spectrogram":
+    if format == INTEGER_ONLY:
         inputs = _log_mels(calibration, audio)
         file = Join("log_mel", (1, audio.frames, audio.n_mels))
         whole = file.finish(_append_networks(file, file.input, classifier, _cut_float), "scores")

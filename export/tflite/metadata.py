@@ -16,7 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tflite
 
 from export.tflite import metadata_schema_py_generated as schema
-from export.tflite import quantization
+from export.tflite.join import pack, unpack
 
 IDENTIFIER = b"M001"  # the schema's file_identifier, which flatc does not write into Python
 BUFFER = b"TFLITE_METADATA"  # its name among the model's metadata
@@ -36,7 +36,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
     Returns:
       The file's bytes: the flatbuffer, then a zip archive that holds labels.txt.
     """
-    model = quantization.unpack(content)
+    model = unpack(content)
     settings = ", ".join(f"{key}={value}" for key, value in dataclasses.asdict(classifier.audio).items())
     described = schema.ModelMetadataT(
         name=name,
@@ -52,7 +52,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
     model.buffers.append(buffer)
     entry.name, entry.buffer = BUFFER, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    file = io.BytesIO(quantization.pack(model))
+    file = io.BytesIO(pack(model))
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         # Without a time, so that the same model makes the same file.
@@ -62,7 +62,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
 
 def read_metadata(content):
     """(metadata, labels) of a file that `with_metadata` made: a ModelMetadataT and a list of class names."""
-    model = quantization.unpack(content)
+    model = unpack(content)
     (entry,) = [entry for entry in model.metadata if entry.name == BUFFER]
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         labels = archive.read(LABELS).decode().splitlines()

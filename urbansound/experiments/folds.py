@@ -96,5 +96,5 @@ def _outcome(run):
         ),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
-        alone=json.loads(run.file("metrics.json").read_text()).get("alone", {}),
+        members=json.loads(run.file("metrics.json").read_text()).get("members", {}),
     )

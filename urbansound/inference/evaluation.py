@@ -29,11 +29,11 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       run: a trained Run.
       snr_db: also with noise at these signal-to-noise ratios, into robustness.csv.
       noise_dir: recordings that the noise is taken from; None: white and pink noise.
-      corruptions: also as over a phone, clipped, louder, quieter, of 8 bits, into robustness.csv.
+      corruptions: also through a phone line, clipped, louder, quieter, in 8 bits, into robustness.csv.
 
     Returns:
-      The metrics (see `report.metrics.evaluate`); where scores are a mean, also `alone`, the accuracy of each
-      network that they are the mean of, by its name.
+      The metrics (see `report.metrics.evaluate`); of an ensemble also `members`, each member's accuracy by
+      itself, by its name.
 
     Raises:
       InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
@@ -44,8 +44,8 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     scores = score_entries(entries, classifier)
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
-    if alone := _accuracy_alone(entries, labels, classifier):
-        values["alone"] = alone
+    if accuracies := _member_accuracies(entries, labels, classifier):
+        values["members"] = accuracies
     predictions = predictions_table(test, scores, class_names)
     if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
         table = robustness.measure(entries, labels, test.recording, classifier, conditions)
@@ -73,8 +73,8 @@ def score_entries(entries, classifier, score_windows=None):
         return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
 
 
-def _accuracy_alone(entries, labels, classifier):
-    """{name: accuracy} of each network that the classifier's scores are the mean of."""
+def _member_accuracies(entries, labels, classifier):
+    """{name: accuracy} of each member of an ensemble by itself; empty for any other model."""
     result = {}
     for name, member in members(classifier.model).items():
         scores = score_entries(entries, dataclasses.replace(classifier, model=member))

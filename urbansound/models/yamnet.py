@@ -93,5 +93,6 @@ ARCHITECTURE = Architecture(
     int8=Int8(
         pieces=((None, INT8_WEIGHTS),),
         why="The channels of its activations differ too much in range for one int8 step per tensor.",
+        integer_only=False,
     ),
 )
