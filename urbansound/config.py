@@ -161,7 +161,7 @@ class DataConfig(_Checked):
     )
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
-    folds: tuple[int, ...] = setting((), "use these folds alone, e.g. 1,2,3; empty: all")
+    folds: tuple[int, ...] = setting((), "use only these folds, e.g. 1,2,3; empty: all")
     split: str = setting(
         "folds",
         "folds: by --test_fold, recordings kept apart; random: a tenth of each class's clips is tested on, the first "

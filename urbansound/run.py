@@ -27,7 +27,7 @@ class Run:
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
-    report.html        the page, and its pictures beside it
+    report.html        the page, and its pictures next to it
     """
 
     path: Path

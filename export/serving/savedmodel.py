@@ -1,4 +1,4 @@
-"""A TensorFlow SavedModel of a classifier, as TF Serving loads it: stock TensorFlow ops alone, neither Keras nor us.
+"""A TensorFlow SavedModel of a classifier, as TF Serving loads it: stock TensorFlow operations only.
 
     serving_default   waveform float32 [batch, samples >= 1] at the model's rate
                       -> label string [batch], labels string [batch, classes], scores float32 [batch, classes]

@@ -1,4 +1,4 @@
-"""What a device needs beside int8_spectrogram.tflite: the front-end as constants, and vectors to test it with.
+"""What a device needs in addition to int8_spectrogram.tflite: the front-end as constants, and vectors to test it with.
 
 frontend.h, frontend.json            the same constants, for C and for everything else
 reference.npz                        waveform, log_mel, input, output: what comes in and goes out at each step

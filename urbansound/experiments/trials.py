@@ -1,4 +1,4 @@
-"""Trials of a search: what each tries, what it reaches on validation clips, and the table of all.
+"""Trials of a search: what each tries, its accuracy on validation clips, and the table of all.
 
 Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet, Bengio, Kégl 2011, "Algorithms
 for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.

@@ -142,7 +142,7 @@ def _compiled(classifier):
 
 
 def _for_window(model, audio, model_config):
-    """The same weights behind an input of another length."""
+    """The same weights for windows of another length."""
     longer, _ = models.build((audio.frames, audio.n_mels), model.output_shape[-1], model_config)
     if [weight.shape for weight in longer.weights] != [weight.shape for weight in model.weights]:
         raise InputError(

@@ -40,7 +40,7 @@ def networks(model):
 
 
 def _with_different_names(networks):
-    """The networks; those whose name occurs more than once get a number behind it, since Keras asks for that."""
+    """The networks; those whose name occurs more than once get a number after it, since Keras asks for that."""
     counts, seen = Counter(network.name for network in networks), Counter()
     for network in networks:
         if counts[network.name] == 1:
