@@ -17,7 +17,7 @@ class Standardize(layers.Normalization):
         self.adapt_variance.assign(keras.ops.maximum(self.adapt_variance, LEAST_DEVIATION**2))
 
     def call(self, x):
-        """Values by the weights as they are now: Keras's own `call` takes copies that `set_weights` leaves as they were."""
+        """By the weights as they are now: Keras's own takes copies of them, which `set_weights` doesn't renew."""
         return (x - self.adapt_mean) / keras.ops.sqrt(self.adapt_variance)
 
 
