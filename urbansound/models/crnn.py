@@ -11,7 +11,7 @@ from urbansound.models.record import Architecture, Int8
 
 UNITS = 64  # of each direction at width 1
 POOLING = 2  # frames that make a step of the GRU
-LAST = "gru"  # both directions, concatenated
+LAST = "directions"  # both, concatenated
 
 
 def build(input_shape, n_classes, config):
