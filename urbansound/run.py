@@ -22,7 +22,7 @@ class Run:
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
-    checkpoints/       what `--resume` goes on from, and best.keras, the epoch of the lowest validation loss
+    checkpoints/       what `--resume` goes on from, and best-STAGE.keras, the epochs of the lowest validation loss
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip

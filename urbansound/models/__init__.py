@@ -57,8 +57,6 @@ def build(input_shape, n_classes, config):
         )
     records = [architecture(name) for name in config.architectures]
     networks = [(record, record.build(input_shape, n_classes, config)) for record in records]
-    if len(networks) == 1:
-        return networks[0][1], networks
     return ensemble.average([network for _, network in networks]), networks
 
 

@@ -11,7 +11,7 @@ from urbansound.models.record import Architecture
 
 UNITS = 64  # of each direction at width 1
 POOLING = 2  # frames that make a step of the GRU
-LAST = "directions"  # both directions, concatenated
+LAST = "directions"  # both of them, concatenated; "gru" is the name of Keras's first GRU
 
 
 def build(input_shape, n_classes, config):

@@ -17,8 +17,10 @@ def average(networks):
 
     Returns:
       A keras.Model from log-mel to the mean of their scores. The networks, or copies that share their
-      layers, are nested in it.
+      layers, are nested in it. One network is its own mean.
     """
+    if len(networks) == 1:
+        return networks[0]
     log_mel = keras.Input(networks[0].input_shape[1:], name="log_mel")
     scores = layers.Average(name="scores")([network(log_mel) for network in _with_different_names(networks)])
     return keras.Model(log_mel, scores, name="ensemble")
@@ -30,6 +32,8 @@ def members(model):
     Returns:
       {name: keras.Model}, in their order; empty for any other model.
     """
+    if not isinstance(model.layers[-1], layers.Average):  # one network may have another nested as its body
+        return {}
     return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
 
 

@@ -18,7 +18,10 @@ class Standardize(layers.Normalization):
         """Learn mean and variance of each value from `data`, an array or a dataset of batches [batch, ..., values]."""
         super().adapt(data)
         self.adapt_variance.assign(keras.ops.maximum(self.adapt_variance, LEAST_DEVIATION**2))
-        self.finalize_state()
+
+    def call(self, x):
+        """By the weights as they are now: Keras's own takes copies of them, which `set_weights` doesn't renew."""
+        return (x - self.adapt_mean) / keras.ops.sqrt(self.adapt_variance)
 
 
 def picture(log_mel):

@@ -71,7 +71,7 @@ class Journal(keras.callbacks.Callback):
     def leave(self):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
         if self._train.keep == "best":
-            best = keras.models.load_model(self._run.file("checkpoints/best.keras"), compile=False)
+            best = keras.models.load_model(self._run.file(self._best_file), compile=False)
             self._whole.set_weights(best.get_weights())
         if self.stage == self._stages[-1]:
             self._save_model("model.keras")
@@ -93,10 +93,15 @@ class Journal(keras.callbacks.Callback):
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
         if self._best() == epoch:
-            self._save_model("checkpoints/best.keras")
+            self._save_model(self._best_file)
         self._save()
         if self._is_stalled():
             self.model.stop_training = True
+
+    @property
+    def _best_file(self):
+        # One for each stage: a crash between it and the state must leave the stage before with its own.
+        return f"checkpoints/best-{self.stage}.keras"
 
     def _stage_rows(self):
         return [row for row in self._rows if row["stage"] == self.stage]

@@ -77,10 +77,22 @@ def _digest(body, config):
 
 def _layers(body):
     """The body's configuration as JSON, its layers named by their places: Keras numbers them by process."""
-    text = json.dumps(keras.saving.serialize_keras_object(body), sort_keys=True)
-    for place, layer in enumerate((body, *body.layers)):
-        text = text.replace(json.dumps(layer.name), f'"{place}"')
-    return text
+    places = {layer.name: place for place, layer in enumerate((body, *body.operations))}
+    return json.dumps(_renamed(keras.saving.serialize_keras_object(body), places), sort_keys=True)
+
+
+def _renamed(value, places):
+    """A serialised model in which places stand for names; other text is kept, also where it equals a name."""
+    match value:
+        case dict():
+            names = {"name": places.get(value["name"], value["name"])} if isinstance(value.get("name"), str) else {}
+            return {key: _renamed(item, places) for key, item in value.items()} | names
+        case [str(name), int(), int()]:  # a tensor: its layer, and where in that
+            return [places.get(name, name), *value[1:]]
+        case list() | tuple():
+            return [_renamed(item, places) for item in value]
+        case _:
+            return value
 
 
 def _file(entry, made_by, cache_dir):

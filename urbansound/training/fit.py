@@ -9,6 +9,7 @@ from urbansound import models
 from urbansound.data.pipeline import steps_per_epoch
 from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
+from urbansound.models import ensemble
 from urbansound.training import stages
 from urbansound.training.callbacks import Journal, Pictures
 
@@ -32,8 +33,8 @@ def train(run):
     if journal.is_new:
         for name in models.load_weights(networks, config.model, run.class_names):
             print(f"{name}: RANDOM weights, since the settings name no file of published ones")
-    for record, network in networks[journal.place :]:
-        _train_stage(run, journal, record, network, model)
+    for place in range(journal.place, len(networks)):
+        _train_stage(run, journal, networks[: place + 1], model)
 
 
 def build(config, n_classes):
@@ -47,15 +48,17 @@ def check_weights(config):
     models.load_weights(networks, config.model)
 
 
-def _train_stage(run, journal, record, network, model):
-    """Train one network of a model, from the checkpoint where that is of this stage."""
+def _train_stage(run, journal, networks, model):
+    """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
+    record, network = networks[-1]
     config, class_names = stages.settings(record, network, run.config), run.class_names
     training, validation = (_split(run, name) for name in ("train", "validation"))
     optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config))
     model.compile(optimizer, network.loss)  # so that a checkpoint holds the optimizer's state
     journal.enter(record.name)
     if not journal.finished:
-        stage = stages.stage(record, network, model, training, validation, len(class_names), config)
+        mean = ensemble.average([trained for _, trained in networks])
+        stage = stages.stage(record, network, mean, training, validation, len(class_names), config)
         if journal.next_epoch == 0:
             stage.adapt()
         _fit(run, journal, stage, optimizer, network.loss)
@@ -70,7 +73,7 @@ def _fit(run, journal, stage, optimizer, loss):
         journal,
         keras.callbacks.TensorBoard(str(folder), write_graph=False),
     ]
-    if stage.takes_log_mels and stage.validation is not None:
+    if stage.validates_log_mels and stage.validation is not None:
         callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names))
     stage.learner.fit(
         stage.batches(journal.next_epoch),

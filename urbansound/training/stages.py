@@ -17,12 +17,12 @@ class Stage:
 
     Attributes:
       part: keras.Model of the layers that are trained: the network, or its head where the body is frozen.
-      learner: what Keras fits: `part`, or a model that shares its weights.
+      learner: what Keras fits: `part`, or a model that shares its weights and is validated as their mean with others.
       batches: function of the first epoch that gives endless training batches of (inputs, targets).
       steps: batches per epoch.
       validation: the validation clips once, in order, in batches; None where there are none.
       adaptation: the training clips' inputs of `part` once, in batches.
-      takes_log_mels: whether those inputs are log-mels, else embeddings.
+      validates_log_mels: whether the inputs of `validation` are log-mels, else embeddings.
       class_weights: {class: weight}, or None.
     """
 
@@ -32,7 +32,7 @@ class Stage:
     steps: int
     validation: tf.data.Dataset | None
     adaptation: tf.data.Dataset
-    takes_log_mels: bool
+    validates_log_mels: bool
     class_weights: dict | None
 
     def adapt(self):
@@ -48,17 +48,17 @@ def _input_of(layer, model):
     return node.input_tensors[0]
 
 
-class _ValidatedAsWhole(keras.Model):
-    """A network in training; in validation the model that it is a member of, which is what will be used."""
+class _ValidatedAsMean(keras.Model):
+    """A part of a network in training; in validation the mean of that network and those trained before it."""
 
-    def __init__(self, network, whole):
-        super().__init__(name=network.name)
-        self.network = network
-        self.score = lambda log_mel: whole(log_mel, training=False)  # no layer of this one: it is not trained
+    def __init__(self, part, mean):
+        super().__init__(name=part.name)
+        self.part = part
+        self.score = lambda log_mel: mean(log_mel, training=False)  # no layer of this one: it is not trained
 
-    def call(self, log_mel, training=False):
-        """Scores [batch, n_classes]."""
-        return self.network(log_mel, training=True) if training else self.score(log_mel)
+    def call(self, inputs, training=False):
+        """Scores [batch, n_classes] of what the part takes as input, in validation of log-mels."""
+        return self.part(inputs, training=True) if training else self.score(inputs)
 
 
 def is_frozen(record, network):
@@ -71,70 +71,63 @@ def settings(record, network, config):
     return config.with_settings(views=1, time_masks=0, mel_masks=0) if is_frozen(record, network) else config
 
 
-def stage(record, network, whole, training, validation, n_classes, config):
+def stage(record, network, mean, training, validation, n_classes, config):
     """The Stage of one network.
 
     Args:
       record: its Architecture.
       network: a keras.Model from log-mel to scores.
-      whole: the model that averages its scores with others', or `network` itself.
+      mean: the model that averages its scores with those of the networks trained before it, which is what is
+        validated; `network` itself where it is the first.
       training, validation: (cache entries, int labels) of the clips.
       n_classes: number of classes.
       config: what `settings` returns.
     """
-    if is_frozen(record, network):
-        feeds = _embedding_feeds(record, network, training, validation, n_classes, config)
+    frozen, as_mean = is_frozen(record, network), mean is not network
+    if frozen:
+        part, batches, once = _on_embeddings(record, network, training, n_classes, config)
     else:
-        feeds = _log_mel_feeds(network, whole, training, validation, n_classes, config)
+        part, batches, once = network, *_on_log_mels(training, n_classes, config)
     steps = pipeline.steps_per_epoch(len(training[1]), config)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
-    ordered, noisy = feeds.pop("ordered"), config.augment.noise_probability > 0
-    once = feeds["batches"](0).take(steps) if noisy else ordered()
+    ordered = batches(0).take(steps) if config.augment.noise_probability > 0 else once(training)
+    if as_mean:
+        once = _on_log_mels(training, n_classes, config)[1]
     return Stage(
+        part=part,
+        learner=_ValidatedAsMean(part, mean) if as_mean else part,
+        batches=batches,
         steps=steps,
-        adaptation=once.map(lambda inputs, _: inputs),
+        validation=once(validation) if len(validation[1]) else None,
+        adaptation=ordered.map(lambda inputs, _: inputs),
+        validates_log_mels=as_mean or not frozen,
         class_weights=_class_weights(training[1], n_classes, config.train),
-        **feeds,
     )
 
 
-def _log_mel_feeds(network, whole, training, validation, n_classes, config):
-    """Fields of a Stage that is trained on log-mels, and a function that gives the training clips in order."""
-    return {
-        "part": network,
-        "learner": network if network is whole else _ValidatedAsWhole(network, whole),
-        "batches": lambda first_epoch: pipeline.training_batches(*training, n_classes, config, first_epoch),
-        "ordered": lambda: pipeline.evaluation_batches(*training, n_classes, config),
-        "validation": pipeline.evaluation_batches(*validation, n_classes, config) if len(validation[1]) else None,
-        "takes_log_mels": True,
-    }
+def _on_log_mels(training, n_classes, config):
+    """(batches as in Stage, function of clips that gives them once in order, in batches), both of log-mels."""
+
+    def batches(first_epoch):
+        return pipeline.training_batches(*training, n_classes, config, first_epoch)
+
+    return batches, lambda clips: pipeline.evaluation_batches(*clips, n_classes, config)
 
 
-def _embedding_feeds(record, network, training, validation, n_classes, config):
-    """The same of a Stage that is trained on embeddings; with noise they are computed anew in every epoch."""
+def _on_embeddings(record, network, training, n_classes, config):
+    """(head, the same two of embeddings), which are cached; with noise those in training are new in every epoch."""
     body, head = embeddings.split(network, record.embedding)
-
-    def embedded(dataset):
-        return dataset.map(lambda log_mels, targets: (body(log_mels, training=False), targets))
 
     def cached(clips):
         return embeddings.embeddings(body, clips[0], config), clips[1]
 
     def batches(first_epoch):
-        if config.augment.noise_probability > 0:
-            return embedded(pipeline.training_batches(*training, n_classes, config, first_epoch))
-        return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
+        if config.augment.noise_probability == 0:
+            return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
+        log_mels = pipeline.training_batches(*training, n_classes, config, first_epoch)
+        return log_mels.map(lambda inputs, targets: (body(inputs, training=False), targets))
 
-    return {
-        "part": head,
-        "learner": head,
-        "batches": batches,
-        "ordered": lambda: pipeline.ordered_embeddings(*cached(training), n_classes, config),
-        "validation": pipeline.ordered_embeddings(*cached(validation), n_classes, config)
-        if len(validation[1])
-        else None,
-        "takes_log_mels": False,
-    }
+    return head, batches, lambda clips: pipeline.ordered_embeddings(*cached(clips), n_classes, config)
 
 
 def _class_weights(labels, n_classes, config):
