@@ -1,10 +1,12 @@
 # make train: set up, then train on the embedded data set. make test: set up, then ruff and pytest.
-# make PYTHON=python3.13 … chooses another interpreter than the first of these; make GPU=1 … installs TensorFlow with CUDA.
+# make PYTHON=python3.13 … chooses another interpreter than the first of these, with an environment of its own;
+# make GPU=1 … installs TensorFlow with CUDA; make PYTEST="-m smoke" test chooses tests.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p --version >/dev/null 2>&1 && echo $$p && break; done)
-VENV ?= .venv
+VENV ?= .venv$(if $(filter file,$(origin PYTHON)),,-$(notdir $(PYTHON)))
 FLAGS ?= --flagfile=configs/base.flags
 
-REQUIREMENTS = $(if $(GPU),sed 's/^tensorflow-cpu==/tensorflow[and-cuda]==/' requirements.txt,cat requirements.txt)
+LISTS = requirements.txt .ci/requirements.txt
+REQUIREMENTS = $(if $(GPU),sed 's/^tensorflow-cpu==/tensorflow[and-cuda]==/' $(LISTS),cat $(LISTS))
 
 # It asks for tensorflow, which would overwrite tensorflow-cpu; its protos need no more than what is there.
 SERVING = tensorflow-serving-api==2.16.1
@@ -14,14 +16,15 @@ SERVING = tensorflow-serving-api==2.16.1
 train: $(VENV)/.ready
 	$(VENV)/bin/python -m urbansound.train $(FLAGS)
 
+# A process per core; the tests of one file share their trained runs.
 test: lint
-	$(VENV)/bin/python -m pytest $(PYTEST)
+	$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(PYTEST)
 
 lint: $(VENV)/.ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-$(VENV)/.ready: requirements.txt
+$(VENV)/.ready: $(LISTS)
 	$(PYTHON) -m venv $(VENV)
 	$(REQUIREMENTS) > $(VENV)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
@@ -29,4 +32,4 @@ $(VENV)/.ready: requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build *.egg-info .pytest_cache .ruff_cache

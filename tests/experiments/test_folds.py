@@ -52,16 +52,16 @@ def test_some_folds_alone():
 
 
 @pytest.mark.parametrize(
-    ("folds", "protocol", "test_folds", "message"),
+    ("existing", "protocol", "test_folds", "message"),
     [
         ([1, 2], "default", None, "protocol default needs at least 3 folds; there are 2"),
         ([1], "fixed_epochs", None, "needs at least 2 folds; there are 1"),
         ([1, 2, 3], "default", [4], "test_folds: 4 does not exist; the folds are 1, 2, 3"),
     ],
 )
-def test_folds_that_do_not_fit(folds, protocol, test_folds, message):
+def test_folds_that_do_not_fit(existing, protocol, test_folds, message):
     with pytest.raises(InputError, match=message):
-        folds.plan(CONFIG, folds, protocol, test_folds)
+        folds.plan(CONFIG, existing, protocol, test_folds)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,17 @@
-"""Running the commands as a person does, in processes of their own."""
+"""Running the commands as a person does: in this process, which is quick, or in one of their own."""
 
+import contextlib
+import copy
+import io
 import os
+import runpy
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from unittest import mock
+
+from absl import app, flags
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -19,17 +27,90 @@ TINY = (
     "--mel_mask_bands=2",
     "--time_mask_frames=4",
 )
+# absl defines them once in a process; here they must stand before the first command comes.
+app.define_help_flags()
 
 
 def command(name, *arguments, cwd=ROOT):
-    """Run python -m urbansound.NAME, or python -m export; the finished process with its text."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Run python -m urbansound.NAME, or python -m export, in this process: TensorFlow is loaded once for all.
+
+    What a process of its own would not share with others is as new: the flags, the names of Keras's layers, the
+    working directory. Its warnings are errors, as those of the tests are.
+
+    Returns:
+      what `process` would: arguments, exit code, and what Python printed to stdout and stderr.
+    """
+    arguments = [_module(name), *map(str, arguments)]
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(cwd))
+        stack.enter_context(mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)))
+        stack.enter_context(mock.patch.object(sys, "argv", arguments))
+        stack.enter_context(_flags_of_a_new_process())
+        stack.enter_context(_tensorflow_of_a_new_process())
+        stack.enter_context(contextlib.redirect_stdout(output))
+        stack.enter_context(contextlib.redirect_stderr(errors))
+        code = _run_as_main(arguments[0])
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+
+def process(name, *arguments, cwd=ROOT):
+    """Run python -m urbansound.NAME, or python -m export, in a process of its own; the finished process."""
     return subprocess.run(
-        [sys.executable, "-m", name if name == "export" else f"urbansound.{name}", *map(str, arguments)],
+        [sys.executable, "-m", _module(name), *map(str, arguments)],
         cwd=cwd,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
+
+
+def _module(name):
+    return name if name == "export" else f"urbansound.{name}"
+
+
+def _run_as_main(module):
+    """Exit code of running a module as __main__."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code or 0
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+@contextlib.contextmanager
+def _flags_of_a_new_process():
+    """absl's registry with its own flags only; afterwards it is as it was."""
+    new = copy.deepcopy(flags.FLAGS)
+    for name in list(new):
+        if name in new and not new.find_module_defining_flag(name).startswith("absl."):
+            delattr(new, name)
+    new.unparse_flags()
+    registry = vars(flags.FLAGS)  # the object itself is the default argument of every DEFINE function
+    before = dict(registry)
+    registry.clear()
+    registry.update(vars(new))
+    try:
+        yield
+    finally:
+        registry.clear()
+        registry.update(before)
+
+
+@contextlib.contextmanager
+def _tensorflow_of_a_new_process():
+    """Layers are counted from the first again; afterwards nothing is deterministic that was not before."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+    try:
+        yield
+    finally:
+        if "tensorflow" in sys.modules:
+            from tensorflow.python.util import _pywrap_determinism
+
+            _pywrap_determinism.enable(False)
