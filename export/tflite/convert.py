@@ -69,7 +69,7 @@ def convert(classifier, format, calibration=None):
         inputs = _log_mels(calibration, audio)
         file = Join("log_mel", (1, audio.frames, audio.n_mels))
         whole = file.finish(_append_networks(file, file.input, classifier, _cut_float), "scores")
-        return _checked(quantization.static_int8(whole, inputs, float_ends=False), INT8, format)
+        return checked(quantization.static_int8(whole, inputs, float_ends=False), INT8, format)
     front_end = _front_end(audio)
     file = Join("waveform", (1, audio.clip_samples))
     place = file.append(front_end, [file.input], FRONT_END)
@@ -77,7 +77,7 @@ def convert(classifier, format, calibration=None):
         log_mels = _log_mels(calibration, audio)
         make = lambda network, record: _recipe_pieces(network, record, log_mels)  # noqa: E731
     else:
-        make = lambda network, _: [_converted(network, half=format == "float16")]  # noqa: E731
+        make = lambda network, _: [converted(network, half=format == "float16")]  # noqa: E731
     return file.finish(_append_networks(file, place, classifier, make), "scores")
 
 
@@ -144,15 +144,15 @@ def _recipe_pieces(network, record, log_mels):
     for part, (end, precision) in zip(
         cut(network, [end for end, _ in record.int8.pieces]), record.int8.pieces, strict=True
     ):
-        content = _converted(part, shape)
+        content = converted(part, shape)
         where = f"{record.name}, up to {end or 'the scores'}"
         if precision == INT8:
             inputs = (_through(floats, clip) for clip in log_mels)
-            contents.append(_checked(quantization.static_int8(content, inputs, float_ends=True), INT8, where))
+            contents.append(checked(quantization.static_int8(content, inputs, float_ends=True), INT8, where))
         elif precision == INT8_WEIGHTS:
-            contents.append(_checked(quantization.int8_weights(content), INT8_WEIGHTS, where))
+            contents.append(checked(quantization.int8_weights(content), INT8_WEIGHTS, where))
         else:
-            contents.append(_checked(content, FLOAT, where))
+            contents.append(checked(content, FLOAT, where))
         floats.append(quantization.interpreter(content))
         shape = floats[-1].get_output_details()[0]["shape"]
     return contents
@@ -167,7 +167,7 @@ def _through(interpreters, values):
     return values
 
 
-def _checked(content, precision, where):
+def checked(content, precision, where):
     """The file; RuntimeError where an operation of it has another precision."""
     wrong = {
         INT8: quantization.float_operations,
@@ -183,7 +183,7 @@ def _cut_float(network, record):
     """The float files of a network cut as for int8, so that the converter fuses nothing that int8 can't do."""
     contents, shape = [], None
     for part in cut(network, [end for end, _ in record.int8.pieces]):
-        contents.append(_converted(part, shape))
+        contents.append(converted(part, shape))
         shape = quantization.interpreter(contents[-1]).get_output_details()[0]["shape"]
     return contents
 
@@ -207,7 +207,7 @@ def _from_function(function, specs):
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
 
 
-def _converted(part, shape=None, half=False):
+def converted(part, shape=None, half=False):
     """The float file of a keras.Model, float32 or with float16 weights, for inputs of a batch of 1 or of `shape`."""
     shape = (1, *part.input_shape[1:]) if shape is None else shape
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from urbansound.config import AudioConfig, Config, ModelConfig
 from urbansound.data import cache
 from urbansound.data.pipeline import evaluation_batches
 from urbansound.models import parts
-from urbansound.models.record import STATIC, Architecture
+from urbansound.models.record import Architecture
 from urbansound.run import Run
 from urbansound.training import stages
 
@@ -165,11 +165,11 @@ def layers_are_adapted_in_order_to_what_they_take(case):
 
 def a_record_names_layers_that_cut_its_network_in_two(case):
     record, network = case.record, case.network
-    cuts = [network.get_layer(name).output for name in (record.int8.first, record.int8.last) if name is not None]
+    *ends, last = [end for end, _ in record.int8.pieces]
+    assert last is None
+    cuts = [network.get_layer(end).output for end in ends]
     if record.embedding is not None:
         cuts.append(network.get_layer(record.embedding).input)
-    if record.int8.precision != STATIC:
-        assert (record.int8.first, record.int8.last) == (None, None)
     for cut in cuts:
         before, after = keras.Model(network.input, cut), keras.Model(cut, network.output)
         chained = after.predict(before.predict(case.log_mels, verbose=0), verbose=0)

@@ -37,12 +37,6 @@ def members(model):
     return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
 
 
-def networks(model):
-    """All networks of a model that are no ensembles themselves, in order: [keras.Model]."""
-    nested = members(model)
-    return [network for member in nested.values() for network in networks(member)] if nested else [model]
-
-
 def _with_different_names(networks):
     """The networks; those whose name occurs more than once get a number after it, since Keras asks for that."""
     counts, seen = Counter(network.name for network in networks), Counter()
