@@ -26,7 +26,7 @@ def read(data_dir, folds=(), name="urbansound8k"):
     clips = pd.DataFrame(
         {
             "path": [
-                str(root / "audio" / f"fold{n}" / name) for n, name in zip(fold, rows.slice_file_name, strict=True)
+                str(root / "audio" / f"fold{n}" / file) for n, file in zip(fold, rows.slice_file_name, strict=True)
             ],
             "label": rows["class"],
             "fold": fold,
