@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from export import provenance
 from export import report as reports
-from export.provenance import DATASETS, licence, notice
 from urbansound.files import write_text
 from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
 
@@ -37,18 +37,16 @@ def write(folder, run, classifier, report):
 
 def _what(classifier, report):
     names = classifier.class_names
-    lines = [
-        notice(report["dataset"]),
+    return [
+        provenance.notice(report["dataset"]),
         "",
+        *provenance.warnings(report["dataset"]),
         f"A {report['model']} of {report['keras']['parameters']:,} parameters. Its input is "
         f"{classifier.audio.clip_seconds:g} seconds of audio; its output is a score for each of {len(names)} classes: "
         f"{', '.join(names)}. The SavedModel splits longer audio into such windows, "
         f"{classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and averages their scores. The "
         ".tflite files take one window.",
     ]
-    if report["dataset"] == "synthetic":
-        lines += ["", f"**{reports.SYNTHETIC}**"]
-    return lines
 
 
 def _use(classifier):
@@ -64,8 +62,7 @@ def _use(classifier):
 
 def _data(run, report):
     data, clips = run.config.data, run.clips
-    title, authors, _, _ = DATASETS[data.dataset]
-    lines = [f"{title} ({authors}). Licence of the sounds: {licence(data.dataset)}.", ""]
+    lines = [provenance.source(data.dataset), ""]
     rows = []
     for split in ("train", "validation", "test", "left out"):
         part = clips[clips.split == split]

@@ -1,26 +1,6 @@
 """What data a model comes from, in words: the licence of the sounds, the test clips, how they were set apart."""
 
-from urbansound.data import splits
-
-# Title, authors, licence of the sounds, what else must be said.
-DATASETS = {
-    "urbansound8k": (
-        "UrbanSound8K",
-        "Salamon, Jacoby and Bello 2014",
-        "CC BY-NC 3.0",
-        "not for commercial use; credits in the data set's FREESOUNDCREDITS.txt",
-    ),
-    "esc50": (
-        "ESC-50",
-        "Piczak 2015",
-        "CC BY-NC 3.0",
-        "not for commercial use; credits of every clip in the data set's LICENSE",
-    ),
-    "esc10": ("ESC-10", "Piczak 2015", "CC BY 3.0", "credits of every clip in the data set's LICENSE"),
-    "synthetic": ("synthetic clips", "computed by this program", "CC0 1.0", "they hold no recording of anything"),
-    "folder": ("your own folder of clips", "you", "yours", "this program knows no licence of them: state it here"),
-    "csv": ("your own table of clips", "you", "yours", "this program knows no licence of them: state it here"),
-}
+from urbansound.data import datasets, splits
 
 
 def licence(dataset):
@@ -29,14 +9,23 @@ def licence(dataset):
     Args:
       dataset: a value of DataConfig.dataset.
     """
-    _, _, name, note = DATASETS[dataset]
-    return f"{name} ({note})"
+    return datasets.dataset(dataset).terms
+
+
+def source(dataset):
+    """What a data set is and its licence, in two sentences."""
+    record = datasets.dataset(dataset)
+    return f"{record.title} ({record.authors}). Licence of the sounds: {record.terms}."
 
 
 def notice(dataset):
     """The line on the licence for who uses the model, in Markdown."""
-    title, authors, _, _ = DATASETS[dataset]
-    return f"**Trained on {title} ({authors}). Licence of the sounds: {licence(dataset)}.**"
+    return f"**Trained on {source(dataset)}**"
+
+
+def warnings(dataset):
+    """Lines of Markdown to be read before any figures: paragraphs, a blank line after each."""
+    return [line for warning in datasets.dataset(dataset).warnings for line in (f"**{warning}**", "")]
 
 
 def tested_on(data):

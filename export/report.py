@@ -16,7 +16,6 @@ from urbansound.report import style
 from urbansound.report.tables import headline, percent
 
 NOT_KNOWN = "–"  # noqa: RUF001
-SYNTHETIC = "The clips are synthetic: these figures show that the program works and say nothing about real sounds."
 
 
 def write(folder, run, classifier, keras, files, max_accuracy_drop):
@@ -75,7 +74,7 @@ def text(report):
     """report.md."""
     keras = report["keras"]
     lines = [f"# {report['run']}: exported files", "", provenance.notice(report["dataset"]), ""]
-    lines += [f"**{SYNTHETIC}**", ""] if report["dataset"] == "synthetic" else []
+    lines += provenance.warnings(report["dataset"])
     lines += [
         f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the same "
         f"{keras['n_clips']} test clips ({report['tested_on']}). Accuracy of the Keras model: {headline(keras)}. "

@@ -157,7 +157,6 @@ class DataConfig(_Checked):
         "synthetic",
         "synthetic makes its own clips; folder: a folder of clips per class; "
         "csv: a table of path, label[, fold, recording]",
-        choices=("synthetic", "urbansound8k", "esc50", "esc10", "folder", "csv"),
     )
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
@@ -190,10 +189,6 @@ class DataConfig(_Checked):
     cache_dir: str = setting("cache", "folder of decoded waveforms, shared by all runs; safe to delete")
 
     def _check(self):
-        if self.dataset not in ("synthetic", "csv") and self.data_dir is None:
-            raise InputError(f"--dataset={self.dataset} needs to know where it lies: pass --data_dir=FOLDER")
-        if self.dataset == "csv" and self.csv is None:
-            raise InputError("--dataset=csv needs its table: pass --csv=FILE")
         if self.val_fold == self.test_fold:
             raise InputError(
                 "val_fold must differ from test_fold: nothing may be chosen by the test fold. "

@@ -11,6 +11,7 @@ import pytest
 from export import measurement, report
 from export.tflite import convert
 from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.data.datasets.record import MADE_UP
 from urbansound.inference.classifier import Classifier
 from urbansound.report import style
 from urbansound.run import Run
@@ -117,7 +118,7 @@ def test_markdown_says_the_same(export):
         assert f"{file['latency_ms']['one_thread']['median']:.2f} " in cells[9]
     assert "int8 lost more than 0.5 points and was not kept" in text
     assert "float32 lost" not in text
-    assert report.SYNTHETIC in text  # the run's data set is the synthetic one
+    assert MADE_UP in text  # the run's data set is the synthetic one
     assert f"{100 * baseline['accuracy']:.1f} %" in text
 
 

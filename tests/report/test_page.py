@@ -2,7 +2,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from urbansound.report import metrics, page
 from urbansound.report.predictions import predictions_table, worst_mistakes
@@ -76,14 +75,6 @@ def test_nothing_is_fetched_from_elsewhere(tmp_path):
     reader = Reader(write_page(tmp_path))
     links = [value for _, attributes in reader.tags for name, value in attributes.items() if name in ("src", "href")]
     assert links == []
-
-
-@pytest.mark.parametrize("synthetic", [True, False])
-def test_synthetic_data_is_said_first(tmp_path, synthetic):
-    html = write_page(tmp_path, synthetic=synthetic, warnings=["another"])
-    assert (page.SYNTHETIC in html) == synthetic
-    if synthetic:
-        assert html.index(page.SYNTHETIC) < html.index("another")
 
 
 def test_two_classes_absent_classes_and_no_mistakes(tmp_path):

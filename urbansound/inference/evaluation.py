@@ -6,7 +6,7 @@ import numpy as np
 
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import cache
+from urbansound.data import cache, datasets
 from urbansound.data.pipeline import fit_length
 from urbansound.data.prepare import cache_entries
 from urbansound.files import write_csv, write_json
@@ -85,6 +85,9 @@ def _member_accuracies(entries, labels, classifier):
 def _write_report(run, values, predictions, entries, parameters):
     """The pictures and report.html."""
     config, class_names, history = run.config, run.class_names, run.history
+    warnings = [*datasets.dataset(config.data.dataset).warnings]
+    if config.data.split == "random":
+        warnings.append(f"A {LEAKS}.")
     shown = worst_mistakes(predictions, SHOWN_CLIPS)
     log_mels = np.stack([_log_mel(entries[row], config) for row in shown.index])
     hop_seconds = config.audio.hop_length / config.audio.sample_rate
@@ -124,9 +127,8 @@ def _write_report(run, values, predictions, entries, parameters):
         pictures=pictures,
         mistakes=shown,
         settings=dataclasses.asdict(config),
-        warnings=[f"A {LEAKS}."] if config.data.split == "random" else [],
+        warnings=warnings,
         skipped=run.skipped,
-        synthetic=config.data.dataset == "synthetic",
     )
 
 

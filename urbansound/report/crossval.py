@@ -105,7 +105,7 @@ def leak_line(random):
     )
 
 
-def write(path, results, predictions, settings):
+def write(path, results, predictions, settings, warnings=()):
     """Write the pictures and report.html.
 
     Args:
@@ -113,6 +113,7 @@ def write(path, results, predictions, settings):
       results: what `pool` returns.
       predictions: the pooled predictions.
       settings: {section: {name: value}} of the first run.
+      warnings: lines to read before the figures, such as those of the data set.
     """
     dataset, model = settings["data"]["dataset"], settings["model"]["model"]
     facts = {
@@ -121,7 +122,7 @@ def write(path, results, predictions, settings):
         "Model": model,
         "Training": f"{sum(row['minutes'] for row in results['folds']):.1f} minutes",
     }
-    warnings = []
+    warnings = list(warnings)
     if results["mean_members"]:
         facts["Members"] = shares(results["mean_members"])
     if "random" in results:
@@ -137,7 +138,6 @@ def write(path, results, predictions, settings):
         pictures=_pictures(path, results),
         settings=settings,
         warnings=warnings,
-        synthetic=dataset == "synthetic",
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from urbansound.files import write_text
 from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
 
-SYNTHETIC = "The clips are synthetic: these figures show that the program works and say nothing about real sounds."
 MIXUPS = 10
 
 
@@ -61,7 +60,6 @@ def write(
     settings=None,
     warnings=(),
     skipped=None,
-    synthetic=False,
 ):
     """Write the page of one test to `path`, in one step.
 
@@ -77,7 +75,6 @@ def write(
       settings: {section: {name: value}} of the run.
       warnings: lines to read before the figures.
       skipped: DataFrame with path and fault of clips that were left out.
-      synthetic: whether the clips were made up; the page then says so first.
     """
     skipped = [] if skipped is None else list(zip(skipped["path"], skipped["fault"], strict=True))
     share, _, interval = headline(metrics).partition(" (")
@@ -86,7 +83,7 @@ def write(
         title=title,
         accuracy=share,
         interval=interval.removesuffix(")"),
-        warnings=[*([SYNTHETIC] if synthetic else []), *warnings, *_skipped_warning(skipped)],
+        warnings=[*warnings, *_skipped_warning(skipped)],
         facts={**facts, "Test clips": clips},
         before=[*tables, Table("Figures", "The whole test", ["figure", "value"], list(totals(metrics).items()))],
         classes=_class_table(metrics["per_class"]),

@@ -9,7 +9,9 @@ import zipfile
 
 import pytest
 
-from urbansound.data import catalog
+from urbansound.data import datasets
+from urbansound.data.datasets import urbansound8k
+from urbansound.data.datasets.record import Archive
 from urbansound.data.download import archive
 from urbansound.errors import InputError
 
@@ -52,7 +54,7 @@ def zip_of(files, *entries):
 
 def archive_of(content, kind=".tar.gz", top="UrbanSound8K"):
     """The Archive that `content` would be."""
-    return archive.Archive(
+    return Archive(
         folder="UrbanSound8K",
         url="https://example.invalid",
         file=f"sounds{kind}",
@@ -61,8 +63,7 @@ def archive_of(content, kind=".tar.gz", top="UrbanSound8K"):
         unpacked_bytes=1000,
         checksum=f"md5:{hashlib.md5(content).hexdigest()}",
         clips=2,
-        read=catalog.urbansound8k,
-        licence="none",
+        read=urbansound8k.read,
     )
 
 
@@ -74,7 +75,7 @@ def test_install(serve, tmp_path, make, kind):
     wanted = archive_of(content, kind, top="top-1")
     assert archive.install(wanted, data_dir, server.url) == (data_dir / "UrbanSound8K", False)
     assert names(data_dir) == ["UrbanSound8K"]
-    assert catalog.urbansound8k(data_dir).class_names == ("dog", "cat")
+    assert urbansound8k.read(data_dir).class_names == ("dog", "cat")
     assert (data_dir / "UrbanSound8K/audio/fold1/a.wav").read_bytes() == b"RIFF" * 100
     assert archive.install(wanted, data_dir, server.url) == (data_dir / "UrbanSound8K", True)
     assert len(server.requests) == 1
@@ -91,7 +92,7 @@ def test_an_incomplete_data_set_in_the_way_is_not_touched(tmp_path):
 def test_disk_space_is_looked_at_first(tmp_path, monkeypatch):
     monkeypatch.setattr(archive.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=12e9))
     with pytest.raises(InputError, match=r"13.1 GB are needed and 12.0 GB free"):
-        archive.install(archive.ARCHIVES["urbansound8k"], tmp_path)
+        archive.install(datasets.dataset("urbansound8k").archive, tmp_path)
 
 
 def tar_entry(name, kind=tarfile.REGTYPE, link=""):

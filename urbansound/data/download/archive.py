@@ -1,80 +1,17 @@
-"""The public data sets' official archives; each is unpacked whole or not at all."""
+"""The official archives of public data sets; each is unpacked whole or not at all."""
 
-import dataclasses
 import gzip
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
 from tqdm import tqdm
 
-from urbansound.data import catalog
 from urbansound.data.download import transfer
 from urbansound.errors import InputError
-
-
-@dataclasses.dataclass(frozen=True)
-class Archive:
-    """A data set's archive.
-
-    Attributes:
-      folder: name that the data set gets in the data folder.
-      url: where its authors publish it.
-      file: name of the archive; ends in .tar.gz or .zip.
-      top: the folder in the archive that holds the data set.
-      size_bytes: of the archive.
-      unpacked_bytes: about what it takes when unpacked.
-      checksum: "md5:HEX" or "sha256:HEX" of the archive.
-      clips: number of clips in the data set.
-      read: data folder to Catalog; raises InputError where anything is missing.
-      licence: under which the sounds may be used.
-    """
-
-    folder: str
-    url: str
-    file: str
-    top: str
-    size_bytes: int
-    unpacked_bytes: int
-    checksum: str
-    clips: int
-    read: Callable
-    licence: str
-
-
-# GitHub makes archives on request and publishes no checksum; a commit's archive, unlike a branch's, stays the same.
-_ESC50_COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
-
-ARCHIVES = {
-    "urbansound8k": Archive(
-        folder="UrbanSound8K",
-        url="https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz?download=1",
-        file="UrbanSound8K.tar.gz",
-        top="UrbanSound8K",
-        size_bytes=6_023_741_708,
-        unpacked_bytes=7_100_000_000,
-        checksum="md5:9aa69802bbf37fb986f71ec1483a196e",
-        clips=8732,
-        read=catalog.urbansound8k,
-        licence="CC BY-NC (not for commercial use); credits in FREESOUNDCREDITS.txt",
-    ),
-    "esc50": Archive(
-        folder="ESC-50",
-        url=f"https://github.com/karolpiczak/ESC-50/archive/{_ESC50_COMMIT}.zip",
-        file="ESC-50.zip",
-        top=f"ESC-50-{_ESC50_COMMIT}",
-        size_bytes=645_832_161,
-        unpacked_bytes=900_000_000,
-        checksum="sha256:661183a6f53ef04f12c9bd618fed0ddc1713280d6c94a5a5431e844ba6f6a21f",
-        clips=2000,
-        read=catalog.esc50,
-        licence="CC BY-NC (not for commercial use), its ESC-10 part CC BY; credits in LICENSE",
-    ),
-}
 
 
 def install(archive, data_dir, url=None):
@@ -83,7 +20,7 @@ def install(archive, data_dir, url=None):
     The archive is removed once it is unpacked.
 
     Args:
-      archive: an Archive.
+      archive: an Archive, of a data set's record.
       data_dir: folder, made if need be.
       url: a mirror to use instead of the archive's own; size and checksum must be the same.
 

@@ -19,7 +19,7 @@ import pandas as pd
 import soundfile
 from scipy import fft, signal
 
-from urbansound.data.synthetic import sounds
+from urbansound.data.synthetic import LICENCE, sounds
 from urbansound.data.synthetic.waves import RATE, log_uniform, tilted_noise, unit
 from urbansound.errors import InputError
 from urbansound.files import write_json
@@ -27,9 +27,9 @@ from urbansound.files import write_json
 VERSION = 1  # to be raised whenever the same seed would give other files
 FOLDS = 5
 MARKER = "synthetic.json"
-README = """This data set is synthetic: a program (urbansound/data/synthetic.py) computed every clip in it.
+README = f"""This data set is synthetic: a program (urbansound/data/synthetic.py) computed every clip in it.
 It holds no recording of anything and no part of UrbanSound8K, whose classes it imitates and whose
-layout it copies. Results on it say nothing about real sounds. Use it as you like (CC0 1.0).
+layout it copies. Results on it say nothing about real sounds. Use it as you like ({LICENCE}).
 """
 
 
