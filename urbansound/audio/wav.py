@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound.audio.limits import MAX_PEAK
-from urbansound.audio.wav_header import A_LAW, ENCODINGS, FLOAT, MU_LAW, PCM, first_fault, read_header, text
+from urbansound.audio.wav_header import A_LAW, ENCODINGS, FLOAT, MU_LAW, PCM, fault_text, place_of, read_header
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
@@ -39,37 +39,22 @@ def read_wav(contents):
       of a sound WAV file in an encoding beyond ENCODINGS, 0 of what is no RIFF file, otherwise -1.
     """
     header = read_header(contents)
-    is_other = (header.fault == "") & (header.encoding == len(ENCODINGS))
-    fault = first_fault(
-        (header.fault != "", lambda: header.fault),
-        (
-            is_other,
-            lambda: text(
-                "encoding must be integer, float, mu-law or A-law. Received: WAVE_FORMAT number ", header.code
-            ),
-        ),
-    )
-    waveform, fault = tf.cond(
-        fault == "", lambda: _waveform(contents, header), lambda: (tf.zeros([0], tf.float32), fault)
-    )
-    is_riff = tf.strings.substr(contents, 0, 4) == b"RIFF"
-    other = tf.where(is_other, header.code, tf.where(is_riff, tf.constant(-1, tf.int64), 0))
-    return waveform, tf.cast(header.rate, tf.int32), fault, tf.cast(other, tf.int32)
+    waveform = tf.cond(header.fault == 0, lambda: _waveform(contents, header), lambda: tf.zeros([0], tf.float32))
+    # Integers are numbers; the comparison is false for NaN.
+    within = tf.cond(header.code == FLOAT, lambda: tf.reduce_all(tf.abs(waveform) <= MAX_PEAK), lambda: True)
+    fault = tf.where(within, header.fault, tf.constant(place_of("no_numbers"), tf.int64))
+    other = tf.cast(header.fault == place_of("no_riff"), tf.int64) - 1
+    other = tf.where(header.fault == place_of("other_encoding"), header.code, other)
+    waveform = waveform[: tf.where(within, header.frames, 0)]
+    return waveform, tf.cast(header.rate, tf.int32), fault_text(fault, header.numbers), tf.cast(other, tf.int32)
 
 
 def _waveform(contents, header):
-    """(waveform float32 [frames], fault) of a file whose header is sound."""
+    """The waveform float32 [frames] of a file whose header is sound."""
     sound = tf.strings.substr(contents, header.offset, header.frames * header.frame_bytes)
     branches = [lambda convert=convert: convert(sound) for convert in _converters()]
     samples = tf.ensure_shape(tf.switch_case(tf.cast(header.encoding, tf.int32), branches), [None])
-    waveform = tf.cond(header.channels == 1, lambda: samples, lambda: _average(samples, header.channels))
-    within = tf.cond(
-        header.code == FLOAT,
-        lambda: tf.reduce_all(tf.abs(waveform) <= MAX_PEAK),  # false for NaN
-        lambda: True,
-    )
-    fault = tf.where(within, "", f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}")
-    return waveform[: tf.where(within, header.frames, 0)], fault
+    return tf.cond(header.channels == 1, lambda: samples, lambda: _average(samples, header.channels))
 
 
 def _converters():

@@ -1,13 +1,15 @@
 """What a WAV file says of itself, read inside a graph and checked before anything trusts it.
 
-A fault is a value here, since a graph does not stop where it is found.
+A fault is a value here, since a graph does not stop where it is found: its place in FAULTS. Numbers are
+kept together in few tensors, and words are made only where there is a fault, since a graph's time goes
+with the number of its operations, those of branches not taken included.
 """
 
 import typing
 
 import tensorflow as tf
 
-from urbansound.audio.limits import MAX_CHANNELS, MAX_SAMPLES, RATES
+from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 # (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes.
@@ -19,28 +21,55 @@ MAX_CHUNKS = 1_000  # before the data; a longer chain is no recorder's
 ENDLESS = 0x7FFF_0000
 
 
+# What can be wrong; numbers of the file stand for the names in brackets.
+FAULTS = {
+    "none": "",
+    "no_riff": "not a WAV file: must start with RIFF",
+    "short": "truncated: ends within its header, after <length> bytes",
+    "no_wave": "not a WAV file, but another kind of RIFF file",
+    "short_fmt": "its fmt chunk must hold at least 16 bytes. Received: <fmt_bytes>",
+    "short_extensible": "its extensible fmt chunk must hold at least 40 bytes. Received: <fmt_bytes>",
+    "channels": f"number of channels must be 1 to {MAX_CHANNELS}. Received: <channels>",
+    "rate": f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: <rate>",
+    "sample_format": "unknown sample format: <bits> bits, <channels> channels, <block_align> bytes per frame",
+    "no_block": "bytes per block must be positive. Received: 0",
+    "no_data": "truncated: no data chunk in its <length> bytes",
+    "no_fmt": "its data chunk stands before its fmt chunk",
+    "cut_off": "truncated: header promises <declared> bytes of samples, <there> are there",
+    "no_samples": "holds no samples",
+    "too_long": f"longer than {MAX_SAMPLES} samples; cut it into shorter files",
+    "other_encoding": "encoding must be integer, float, mu-law or A-law. Received: WAVE_FORMAT number <code>",
+    "no_numbers": f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}",
+}
+BEYOND = 2**62  # a place after the end of every file
+
+
 class WavHeader(typing.NamedTuple):
-    """How the samples of a WAV file lie in it; int64 scalars but for `fault`."""
+    """How the samples of a WAV file lie in it, int64 scalars; where there is a fault, trust nothing else."""
 
     code: tf.Tensor  # WAVE_FORMAT number; of EXTENSIBLE, the one that its GUID names
-    encoding: tf.Tensor  # place in ENCODINGS; their number where the code is another
+    encoding: tf.Tensor  # place in ENCODINGS
     channels: tf.Tensor
     rate: tf.Tensor  # Hz
-    frame_bytes: tf.Tensor  # of one frame; of one block in encodings beyond ENCODINGS
+    frame_bytes: tf.Tensor
     offset: tf.Tensor  # bytes before the first frame
     frames: tf.Tensor  # whole frames that are there
-    fault: tf.Tensor  # string, empty where all is well; otherwise nothing above is to be trusted
+    fault: tf.Tensor  # place in FAULTS
+    numbers: dict  # what the faults' texts speak of
 
 
 class _Format(typing.NamedTuple):
-    """What a fmt chunk says, int64 scalars; those that others are divided by are at least 1."""
+    """What a fmt chunk says, int64 scalars."""
 
     code: tf.Tensor
-    encoding: tf.Tensor
+    encoding: tf.Tensor  # place in ENCODINGS; their number where the code is another
     channels: tf.Tensor
     rate: tf.Tensor  # 0 where there was no fmt chunk
-    frame_bytes: tf.Tensor
+    frame_bytes: tf.Tensor  # of one frame; of one block in encodings beyond ENCODINGS
     block_align: tf.Tensor  # frame_bytes but for companded samples, where nobody relies on it
+    bits: tf.Tensor
+    fmt_bytes: tf.Tensor  # that are there of the chunk
+    fault: tf.Tensor  # place in FAULTS
 
 
 def read_header(contents):
@@ -55,7 +84,8 @@ def read_header(contents):
 
     Returns:
       A WavHeader. Its fault says where the file is no WAV file, is cut off, has no samples or more
-      than MAX_SAMPLES, or where its header contradicts itself or is beyond RATES or MAX_CHANNELS.
+      than MAX_SAMPLES, is of an encoding beyond ENCODINGS, or where its header contradicts itself or
+      is beyond RATES or MAX_CHANNELS.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft 1991);
       Multiple Channel Audio Data and WAVE Files (Microsoft 2001) for EXTENSIBLE.
@@ -63,112 +93,102 @@ def read_header(contents):
     length = _length(contents)
     riff, riff_size, kind = tf.unstack(_numbers(contents, 0, 3))
     is_riff, is_wave = riff == _number(b"RIFF"), kind == _number(b"WAVE")
-    form, offset, declared, fault = _walk(contents, tf.where(is_riff & is_wave, length, 0))
+    offset, declared, form = _walk(contents, tf.where(is_riff & is_wave, length, 0))
     there = length - offset
     # Of companded files that declare no data, libsndfile takes only what the writer of this size left.
     companded = (form.code == A_LAW) | (form.code == MU_LAW)
     unfinished = (declared == 0) & tf.where(companded, riff_size == 8, riff_size + 8 != length)
     size = tf.where(unfinished | ((declared >= ENDLESS) & (declared > there)), there, declared)
-    frames = size // form.frame_bytes
-    fault = first_fault(
-        (~is_riff, lambda: "not a WAV file: must start with RIFF"),
-        (length < 12, lambda: text("truncated: ends within its header, after ", length, " bytes")),
-        (~is_wave, lambda: "not a WAV file, but another kind of RIFF file"),
-        (fault != "", lambda: fault),
-        (offset == 0, lambda: text("truncated: no data chunk in its ", length, " bytes")),
-        (form.rate == 0, lambda: "its data chunk stands before its fmt chunk"),
-        (size > there, lambda: text("truncated: header promises ", size, " bytes of samples, ", there, " are there")),
-        ((frames == 0) | (size < form.block_align), lambda: "holds no samples"),
-        (
-            frames * form.channels > MAX_SAMPLES,
-            lambda: f"longer than {MAX_SAMPLES} samples; cut it into shorter files",
-        ),
+    frames = size // tf.maximum(form.frame_bytes, 1)
+    fault = _first(
+        no_riff=~is_riff,
+        short=length < 12,
+        no_wave=~is_wave,
+        no_data=offset == 0,
+        no_fmt=form.rate == 0,
+        cut_off=size > there,
+        no_samples=(frames == 0) | (size < form.block_align),
+        too_long=frames * form.channels > MAX_SAMPLES,
+        other_encoding=form.encoding == len(ENCODINGS),
     )
-    return WavHeader(*form[:5], offset, frames, fault)
+    fault = tf.where(form.fault > 0, form.fault, fault)
+    numbers = {**form._asdict(), "length": length, "declared": size, "there": there}
+    return WavHeader(*form[:5], offset, frames, fault, numbers)
+
+
+def fault_text(fault, numbers):
+    """The text string scalar of a place in FAULTS, with the numbers of a WavHeader."""
+
+    def text():
+        words = tf.gather(list(FAULTS.values()), fault)
+        for name, number in numbers.items():
+            words = tf.strings.regex_replace(words, f"<{name}>", tf.strings.as_string(number))
+        return words
+
+    return tf.cond(fault > 0, text, lambda: tf.constant(""))
+
+
+def place_of(fault):
+    """The place in FAULTS of a name."""
+    return list(FAULTS).index(fault)
+
+
+def _first(**faults):
+    """The place in FAULTS, int64, of the first whose condition is true; 0 where none is."""
+    places = tf.constant([0, *map(place_of, faults)], tf.int64)
+    return places[tf.argmax(tf.stack([False, *faults.values()]))]
 
 
 def _walk(contents, length):
-    """Chunk by chunk to the first data chunk: (_Format, offset and declared bytes of the data, fault).
+    """Chunk by chunk to the first data chunk: (offset and declared bytes of the data, _Format).
 
     Offset 0: there is none.
     """
-    zero = tf.constant(0, tf.int64)
 
-    def more(step, place, offset, _declared, _form, fault):
-        return (offset == 0) & (fault == "") & (step < MAX_CHUNKS) & (place + 8 <= length)
+    def more(place, _form):
+        step, start, *_ = tf.unstack(place)
+        return (step < MAX_CHUNKS) & (start + 8 <= length)
 
-    def next_chunk(step, place, _offset, _declared, form, fault):
-        name, declared = tf.unstack(_numbers(contents, place, 2))
-        form, fault = tf.cond(
+    def next_chunk(place, form):
+        step, start, *_ = tf.unstack(place)
+        name, declared = tf.unstack(_numbers(contents, start, 2))
+        content = start + 8
+        form = tf.cond(
             name == _number(b"fmt "),
-            lambda: _read_fmt(contents, place + 8, tf.minimum(declared, length - place - 8)),
-            lambda: (form, fault),
+            lambda: _read_fmt(contents, content, tf.minimum(declared, length - content)),
+            lambda: form,
         )
-        offset = tf.where(name == _number(b"data"), place + 8, 0)
-        return step + 1, place + 8 + declared + declared % 2, offset, declared, form, fault
+        is_data = name == _number(b"data")
+        end = tf.where(is_data | (form[-1] > 0), BEYOND, content + declared + declared % 2)
+        return tf.stack([step + 1, end, tf.where(is_data, content, 0), declared]), form
 
-    no_format = tf.constant([0, 0, 1, 0, 1, 1], tf.int64)  # a _Format as one tensor: a loop pays for each
-    _, _, offset, declared, form, fault = tf.while_loop(
-        more, next_chunk, (0, tf.constant(12, tf.int64), zero, zero, no_format, tf.constant(""))
-    )
-    return _Format(*tf.unstack(form)), offset, declared, fault
+    start = tf.constant([0, 12, 0, 0], tf.int64), tf.zeros([len(_Format._fields)], tf.int64)
+    place, form = tf.while_loop(more, next_chunk, start, parallel_iterations=1)
+    return *tf.unstack(place)[2:], _Format(*tf.unstack(form))
 
 
 def _read_fmt(contents, offset, size):
-    """(_Format int64 [6], fault) of a fmt chunk, `size` bytes of which are there."""
+    """The fields of the _Format in a fmt chunk, `size` bytes of which are there: int64 [9]."""
     words = _words(contents, offset, 20)
-    code, channels, low, high, _, _, block_align, bits = tf.unstack(words[:8])
+    code, channels, low, high, _, _, block_align, bits, *_ = tf.unstack(words)
     rate, extensible = low + high * 2**16, code == EXTENSIBLE
     of_microsoft = tf.reduce_all(words[13:] == memoryview(GUID_TAIL).cast("H").tolist())
     code = tf.where(extensible & of_microsoft, words[12], code)
     plain = (code == PCM) | (code == FLOAT)
     sample_bytes = tf.where(plain, block_align // tf.maximum(channels, 1), 1)
-    known = tf.reduce_all(tf.stack([code, sample_bytes]) == ENCODINGS, axis=1)
-    encoding = tf.argmax(tf.concat([known, [True]], axis=0))
+    known = [number * 2**16 + size for number, size in ENCODINGS]
+    encoding = tf.argmax(tf.concat([code * 2**16 + sample_bytes == known, [True]], axis=0))
     consistent = (block_align == sample_bytes * channels) & ((bits + 7) // 8 == sample_bytes)
-    fault = first_fault(
-        (size < 16, lambda: text("its fmt chunk must hold at least 16 bytes. Received: ", size)),
-        (
-            extensible & (size < 40),
-            lambda: text("its extensible fmt chunk must hold at least 40 bytes. Received: ", size),
-        ),
-        (
-            (channels < 1) | (channels > MAX_CHANNELS),
-            lambda: text(f"number of channels must be 1 to {MAX_CHANNELS}. Received: ", channels),
-        ),
-        (
-            (rate < RATES[0]) | (rate > RATES[1]),
-            lambda: text(f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: ", rate),
-        ),
-        (
-            plain & ~(consistent & (encoding < len(ENCODINGS))),
-            lambda: text(
-                "unknown sample format: ", bits, " bits, ", channels, " channels, ", block_align, " bytes per frame"
-            ),
-        ),
-        (block_align == 0, lambda: "bytes per block must be positive. Received: 0"),
+    fault = _first(
+        short_fmt=size < 16,
+        short_extensible=extensible & (size < 40),
+        channels=(channels < 1) | (channels > MAX_CHANNELS),
+        rate=(rate < RATES[0]) | (rate > RATES[1]),
+        sample_format=plain & ~(consistent & (encoding < len(ENCODINGS))),
+        no_block=block_align == 0,
     )
     frame_bytes = tf.where(encoding < len(ENCODINGS), channels * sample_bytes, block_align)
-    at_least_one = [tf.maximum(number, 1) for number in (channels, frame_bytes, block_align)]
-    return tf.stack([code, encoding, at_least_one[0], rate, *at_least_one[1:]]), fault
-
-
-def first_fault(*faults):
-    """The text of the first of (condition, function that makes the text) that is true; empty where none is.
-
-    Texts are made only where there is a fault: they would cost more than all the rest of a header.
-    """
-    conditions = tf.stack([condition for condition, _ in faults])
-    return tf.cond(
-        tf.reduce_any(conditions),
-        lambda: tf.stack([make() for _, make in faults])[tf.argmax(conditions)],
-        lambda: tf.constant(""),
-    )
-
-
-def text(*parts):
-    """Strings and integer tensors in a row, as one string tensor."""
-    return tf.strings.join([part if isinstance(part, str) else tf.strings.as_string(part) for part in parts])
+    return tf.stack([code, encoding, channels, rate, frame_bytes, block_align, bits, size, fault])
 
 
 def _length(contents):
