@@ -11,8 +11,8 @@ import numpy as np
 from export import measurement, model_card, report
 from export.serving import deployment, savedmodel
 from export.tflite import convert, frontend_files, metadata
+from urbansound.audio.length import fit_length
 from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
 from urbansound.files import replacing, write_text
 from urbansound.inference.evaluation import clips_of, score_entries

@@ -66,6 +66,7 @@ def feeding(paths, pool, folder):
     """Clips per second of librosa, of decoding and of the cache, and our ratios round by round."""
     import tensorflow as tf
 
+    from urbansound.audio.length import fit_length
     from urbansound.audio.logmel import log_mel
     from urbansound.config import Config
     from urbansound.data import cache, pipeline
@@ -76,7 +77,7 @@ def feeding(paths, pool, folder):
         sys.exit(f"error: {faults.fault[0]}")
 
     def finish(index, waveform, fault):
-        return log_mel(pipeline.fit_length(waveform, SAMPLES, "repeat"), config.audio)
+        return log_mel(fit_length(waveform, SAMPLES, "repeat"), config.audio)
 
     # Made once, as for a whole training: what is timed is clips, not the tracing of graphs.
     decoding = cache.decoded(paths, RATE).map(finish, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(2)

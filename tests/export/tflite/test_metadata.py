@@ -12,7 +12,7 @@ from mediapipe.tasks.python.components.containers import AudioData
 from export.tflite import convert, metadata, quantization
 from tiny import AUDIO, classifier_of, sounds
 from urbansound.audio.decode import decode_file
-from urbansound.data.pipeline import fit_length
+from urbansound.audio.length import fit_length
 
 NAMES = ("high tone", "low tone", "Straße", "noise")
 
