@@ -10,8 +10,8 @@ import numpy as np
 
 from export import measurement, model_card, report
 from export.formats import Job
+from urbansound.audio.length import fit_length
 from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
 from urbansound.files import write_text
 from urbansound.inference.evaluation import clips_of, score_entries

@@ -9,10 +9,11 @@ import pytest
 
 from running import TINY, command
 from urbansound import models
+from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig
 from urbansound.data import cache
-from urbansound.data.pipeline import embedding_batches, fit_length, steps_per_epoch
+from urbansound.data.pipeline import embedding_batches, steps_per_epoch
 from urbansound.data.prepare import prepare
 from urbansound.errors import InputError
 from urbansound.run import Run

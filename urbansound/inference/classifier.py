@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound import models
+from urbansound.audio.length import lengthen
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig
-from urbansound.data.pipeline import lengthen
 from urbansound.errors import InputError
 
 WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.data import cache, datasets
-from urbansound.data.pipeline import fit_length
 from urbansound.data.prepare import cache_entries
 from urbansound.files import write_csv, write_json
 from urbansound.inference import robustness

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from urbansound.audio import corruption
+from urbansound.audio.length import lengthen
 from urbansound.data import cache, noise
-from urbansound.data.pipeline import lengthen
 from urbansound.inference.classifier import score_clips
 from urbansound.progress import bar
 from urbansound.report.metrics import bootstrap_interval

@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
 from urbansound.files import replacing
 from urbansound.progress import bar

@@ -13,7 +13,7 @@ from export.tflite import convert, metadata
 from export.tflite import metadata_schema_py_generated as schema
 from tiny import AUDIO, classifier_of, sounds
 from urbansound.audio.decode import decode_file
-from urbansound.data.pipeline import fit_length
+from urbansound.audio.length import fit_length
 
 NAMES = ("high tone", "low tone", "Straße", "noise")
 
