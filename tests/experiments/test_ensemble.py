@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from architecture_checks import noise
+from small_run import run_of
 
 from running import TINY, command
 from urbansound.errors import InputError
@@ -97,16 +98,25 @@ def test_windows_of_another_length_are_refused(both):
         Classifier.from_run(both, window_seconds=1.0)
 
 
-def test_runs_of_another_front_end_are_refused(train, members):
-    other = train("other_mels", "--n_mels=12")
-    with pytest.raises(InputError, match=r"has another front-end than .*\(--n_mels\)"):
-        settings_of([members[0], other])
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"n_mels": 12, "short_clips": "zeros"}, r"has another front-end than .* \(--n_mels, --short_clips\)"),
+        ({"test_fold": 2}, "split the clips differently"),
+    ],
+)
+def test_runs_that_do_not_go_together_are_refused(settings, reason, tone_folder, tmp_path):
+    first, other = run_of(tone_folder, tmp_path, "first"), run_of(tone_folder, tmp_path, "other", **settings)
+    assert settings_of([first, first]).audio == first.config.audio
+    with pytest.raises(InputError, match=reason):
+        settings_of([first, other])
 
 
-def test_runs_of_another_split_are_refused(train, members):
-    other = train("other_fold", "--test_fold=2")
-    with pytest.raises(InputError, match="split the clips differently"):
-        settings_of([members[0], other])
+def test_runs_of_other_classes_are_refused(tone_folder, tmp_path):
+    first, other = (run_of(tone_folder, tmp_path, name) for name in ("first", "other"))
+    other.file("labels.txt").write_text("high\nlow\nmedium\n")
+    with pytest.raises(InputError, match="has other classes than"):
+        settings_of([first, other])
 
 
 @pytest.mark.parametrize("runs", [(), ("one",)])
