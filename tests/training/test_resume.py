@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from running import ROOT, TINY, command
+from urbansound.run import Run
 
 EPOCHS = 3
 SETTINGS = (
@@ -46,7 +46,7 @@ runpy.run_module("urbansound.train", run_name="__main__", alter_sys=True)
 
 
 def weights(run):
-    return keras.models.load_model(run / "model.keras", compile=False).get_weights()
+    return Run.open(run).load_model().get_weights()
 
 
 @pytest.fixture(scope="module")
