@@ -1,11 +1,17 @@
 """One run made of several trained ones: its model averages their scores."""
 
+import dataclasses
+
 import pandas as pd
 
+from urbansound.config import AudioConfig
 from urbansound.errors import InputError
 from urbansound.files import replacing, write_csv
 from urbansound.models import ensemble
 from urbansound.run import Run
+
+# What makes a clip the network's input; the ensemble has one of it.
+FRONT_END = {field.name for field in dataclasses.fields(AudioConfig)} | {"short_clips"}
 
 
 def settings_of(runs):
@@ -16,10 +22,10 @@ def settings_of(runs):
     """
     first = runs[0]
     for other in runs[1:]:
-        if other.config.audio != first.config.audio:
-            names = ", ".join(f"--{name}" for name in _audio_differences(first, other))
+        names = [f"--{name}" for name in first.config.differences(other.config) if name in FRONT_END]
+        if names:
             raise InputError(
-                f"{other.path} has another front-end than {first.path} ({names}); train them with the same"
+                f"{other.path} has another front-end than {first.path} ({', '.join(names)}); train them with the same"
             )
         if other.class_names != first.class_names:
             raise InputError(f"{other.path} has other classes than {first.path}; train them on the same data")
@@ -47,7 +53,3 @@ def combine(runs, path):
     with replacing(run.file("model.keras")) as part:
         model.save(part)
     return run
-
-
-def _audio_differences(first, other):
-    return [name for name in first.config.differences(other.config) if hasattr(first.config.audio, name)]
