@@ -1,10 +1,17 @@
 """Fixtures that more than one test file uses."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from running import TINY, command
+
+# pytest-xdist has a process on every core: TensorFlow, loaded later, shall not have a thread on each as well.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -30,3 +37,13 @@ def tone_folder(tmp_path_factory):
             tone += generator.normal(0, 0.05, len(time))
             soundfile.write(root / label / f"{label}{i:02d}.wav", tone, 8000)
     return root
+
+
+@pytest.fixture(scope="session")
+def tone_run(tone_folder, tmp_path_factory):
+    """A folder with a run on the tones, run/, that tells them apart; a test that changes it copies it."""
+    home = tmp_path_factory.mktemp("tone_run")
+    which = ("--dataset=folder", f"--data_dir={tone_folder}", "--run_dir=run")
+    done = command("train", *which, "--epochs=12", *TINY, cwd=home)
+    assert done.returncode == 0, done.stderr
+    return home

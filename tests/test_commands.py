@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from running import TINY, command
+from running import TINY, command, process
 
 EPOCHS = 25
 FILES = {
@@ -35,17 +35,17 @@ def trained(tone_folder, tmp_path_factory):
         "--run_dir=run",
         *TINY,
     )
-    return command("train", *arguments, cwd=home), home
+    return process("train", *arguments, cwd=home), home
 
 
 @pytest.mark.smoke
 def test_train_leaves_a_complete_run(trained):
-    process, home = trained
-    assert process.returncode == 0, process.stderr
+    done, home = trained
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in (home / "run").iterdir()} >= FILES
-    assert "1 clips could not be decoded" in process.stdout
-    assert "macro F1" in process.stdout
-    assert "Traceback" not in process.stderr
+    assert "1 clips could not be decoded" in done.stdout
+    assert "macro F1" in done.stdout
+    assert "Traceback" not in done.stderr
     metrics = json.loads((home / "run" / "metrics.json").read_text())
     assert metrics["accuracy"] > 0.8  # pure tones an octave and more apart
     assert metrics["n_clips"] == len(pd.read_csv(home / "run" / "predictions.csv"))
@@ -57,8 +57,8 @@ def test_train_leaves_a_complete_run(trained):
 
 def test_a_run_that_validates_on_nothing_is_as_complete(tone_folder, tmp_path):
     which = ("--dataset=folder", f"--data_dir={tone_folder}", "--val_fraction=0")
-    process = command("train", *which, "--epochs=2", "--run_dir=run", *TINY, cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
+    done = command("train", *which, "--epochs=2", "--run_dir=run", *TINY, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
     assert set(pd.read_csv(tmp_path / "run" / "clips.csv").split) == {"train", "test"}
     history = pd.read_csv(tmp_path / "run" / "history.csv")
@@ -75,25 +75,25 @@ def test_no_recording_is_on_two_sides(trained):
 
 def test_a_run_is_not_overwritten(trained):
     _, home = trained
-    process = command("train", "--dataset=folder", "--data_dir=clips", "--bad_clips=skip", "--run_dir=run", cwd=home)
-    assert process.returncode == 2
-    assert "go on with --resume, or pass another --run_dir" in process.stderr
+    done = command("train", "--dataset=folder", "--data_dir=clips", "--bad_clips=skip", "--run_dir=run", cwd=home)
+    assert done.returncode == 2
+    assert "go on with --resume, or pass another --run_dir" in done.stderr
 
 
 def test_resuming_a_finished_run_changes_nothing_and_evaluates(trained):
     _, home = trained
     model = (home / "run" / "model.keras").read_bytes()
-    process = command("train", "--resume", "--run_dir=run", cwd=home)
-    assert process.returncode == 0, process.stderr
+    done = command("train", "--resume", "--run_dir=run", cwd=home)
+    assert done.returncode == 0, done.stderr
     assert (home / "run" / "model.keras").read_bytes() == model
-    assert "macro F1" in process.stdout
+    assert "macro F1" in done.stdout
 
 
 def test_evaluate_repeats_the_figures_from_elsewhere(trained, tmp_path):
     _, home = trained
     before = json.loads((home / "run" / "metrics.json").read_text())
-    process = command("evaluate", f"--run_dir={home / 'run'}", cwd=home)
-    assert process.returncode == 0, process.stderr
+    done = command("evaluate", f"--run_dir={home / 'run'}", cwd=home)
+    assert done.returncode == 0, done.stderr
     after = json.loads((home / "run" / "metrics.json").read_text())
     assert after["confusion"] == before["confusion"]
 
@@ -107,10 +107,10 @@ def test_predict_hears_files_of_any_format_and_lists_broken_ones(trained, tmp_pa
     soundfile.write(tmp_path / "low.flac", np.stack([low, low], axis=1), 44_100)
     soundfile.write(tmp_path / "high.ogg", high, 44_100)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
-    process = command("predict", f"--run_dir={home / 'run'}", "--format=jsonl", tmp_path, cwd=home)
-    rows = {Path(row["path"]).stem: row for row in map(json.loads, process.stdout.splitlines())}
-    assert process.returncode == 2
-    assert "broken.wav" in process.stderr
+    done = command("predict", f"--run_dir={home / 'run'}", "--format=jsonl", tmp_path, cwd=home)
+    rows = {Path(row["path"]).stem: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 2
+    assert "broken.wav" in done.stderr
     assert set(rows) == {"low", "high"}
     assert rows["low"]["label"] == "low"
     assert rows["high"]["label"] == "high"
@@ -120,9 +120,9 @@ def test_predict_hears_files_of_any_format_and_lists_broken_ones(trained, tmp_pa
 def test_predict_agrees_with_the_table_of_the_run(trained):
     _, home = trained
     known = pd.read_csv(home / "run" / "predictions.csv")
-    process = command("predict", f"--run_dir={home / 'run'}", "--format=csv", *known.path[:3], cwd=home)
-    assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
+    done = command("predict", f"--run_dir={home / 'run'}", "--format=csv", *known.path[:3], cwd=home)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
     assert lines[0].startswith("path,label,score,second,second_score,third,third_score")
     for line, row in zip(lines[1:], known.itertuples(), strict=False):
         path, label, score = line.split(",")[:3]
@@ -148,39 +148,46 @@ def test_predict_agrees_with_the_table_of_the_run(trained):
     ],
 )
 def test_bad_input_ends_with_one_line_and_exit_code_2(name, arguments, message, tmp_path):
-    process = command(name, *arguments, cwd=tmp_path)
-    assert process.returncode == 2
-    assert message in process.stderr
-    assert "Traceback" not in process.stderr
-    assert len(process.stderr.strip().splitlines()) == 1
+    done = command(name, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_its_own_says_no_more_than_that(tmp_path):
+    done = process("train", "--dataset=esc50", "--data_dir=nowhere", cwd=tmp_path)  # TensorFlow has been loaded
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_bad_clips_fail_before_anything_is_trained(tone_folder, tmp_path):
     shutil.copytree(tone_folder, tmp_path / "clips")
     (tmp_path / "clips" / "low" / "a.wav").write_bytes(b"")
     (tmp_path / "clips" / "low" / "b.wav").write_bytes(b"")
-    process = command("train", "--dataset=folder", "--data_dir=clips", "--run_dir=run", *TINY, cwd=tmp_path)
-    assert process.returncode == 2
-    assert "a.wav" in process.stderr
-    assert "--bad_clips=skip" in process.stderr
-    assert "1 more" in process.stderr
+    done = command("train", "--dataset=folder", "--data_dir=clips", "--run_dir=run", *TINY, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a.wav" in done.stderr
+    assert "--bad_clips=skip" in done.stderr
+    assert "1 more" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
 def test_a_resumed_run_keeps_its_settings(trained):
     _, home = trained
-    process = command("train", "--resume", "--run_dir=run", "--epochs=99", cwd=home)
-    assert process.returncode == 2
-    assert "these differ: --epochs" in process.stderr
+    done = command("train", "--resume", "--run_dir=run", "--epochs=99", cwd=home)
+    assert done.returncode == 2
+    assert "these differ: --epochs" in done.stderr
 
 
 def test_a_loss_that_explodes_ends_the_run_with_a_remedy(tone_folder, tmp_path):
     arguments = ("--dataset=folder", f"--data_dir={tone_folder}", "--run_dir=run", "--epochs=3", *TINY)
-    process = command("train", *arguments, "--learning_rate=1e30", "--warmup_epochs=0", cwd=tmp_path)
-    assert process.returncode == 2
-    assert "the loss became NaN or infinite in epoch 1; try a lower --learning_rate" in process.stderr
-    assert "Traceback" not in process.stderr
+    done = command("train", *arguments, "--learning_rate=1e30", "--warmup_epochs=0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the loss became NaN or infinite in epoch 1; try a lower --learning_rate" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "model.keras").exists()
 
 

@@ -19,7 +19,7 @@ ROOMS = {
     "inference": {"run", "report", "models", "data", "audio", "files", "progress"},
     "training": {"run", "report", "models", "data", "audio", "files", "progress"},
     "run": {"models", "config", "files"},
-    "flags": {"models", "config"},
+    "flags": {"models", "data", "config"},
     "report": {"files"},
     "models": set(),
     "data": {"audio", "files", "progress"},

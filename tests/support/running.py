@@ -85,7 +85,7 @@ def _run_as_main(module):
 
 @contextlib.contextmanager
 def _flags_of_a_new_process():
-    """Absl's registry with its own flags only; afterwards it is as it was."""
+    """The registry holds absl's own flags only; afterwards it is as it was."""
     new = copy.deepcopy(flags.FLAGS)
     for name in list(new):
         if name in new and not new.find_module_defining_flag(name).startswith("absl."):
