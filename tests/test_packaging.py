@@ -55,5 +55,5 @@ def test_every_file_is_installed():
         within = str(path.relative_to(package))
         if path.suffix == ".py":
             assert package == path.parent, f"{path.parent} lacks an __init__.py"
-        else:
+        elif path.name != "README.md":
             assert any(fnmatch.fnmatch(within, pattern) for pattern in patterns), f"{path} is in no package-data"

@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export.tflite.convert import FRONT_END
 from export.tflite.join import pack, unpack
+from export.tflite.quantization import WEIGHTED
 
 WARM_UP = 5
 BUILTIN = schema.BuiltinOperator
@@ -153,11 +154,14 @@ def _fft(shapes, result, options):
     return round(math.prod(result[:-1]) * points * math.log2(points))
 
 
+def _weighted(shapes, result, options):
+    """Each value of the result takes the weights of its channel."""
+    return math.prod(result) * math.prod(shapes[1]) // result[-1]
+
+
 # From the shapes of an operation's inputs, of its result, and its options.
 _PRODUCTS = {
-    BUILTIN.CONV_2D: lambda shapes, result, options: math.prod(result) * math.prod(shapes[1][1:]),
-    BUILTIN.DEPTHWISE_CONV_2D: lambda shapes, result, options: math.prod(result) * math.prod(shapes[1][1:3]),
-    BUILTIN.FULLY_CONNECTED: lambda shapes, result, options: math.prod(result) * shapes[1][-1],
+    **dict.fromkeys(WEIGHTED, _weighted),
     BUILTIN.BATCH_MATMUL: lambda shapes, result, options: math.prod(result) * shapes[0][-2 if options.adjX else -1],
     BUILTIN.RFFT2D: _fft,
 }

@@ -10,10 +10,11 @@ from ai_edge_quantizer import qtyping, quantizer
 from export.tflite.join import pack, unpack
 
 BUILTIN, KIND = schema.BuiltinOperator, schema.TensorType
-WEIGHTED = (BUILTIN.CONV_2D, BUILTIN.DEPTHWISE_CONV_2D, BUILTIN.CONV_3D, BUILTIN.FULLY_CONNECTED)
 CASTS = (BUILTIN.QUANTIZE, BUILTIN.DEQUANTIZE)
 FLOATS = (KIND.FLOAT32, KIND.FLOAT16, KIND.FLOAT64)
 NAMES = {value: name for name, value in vars(BUILTIN).items() if isinstance(value, int)}
+# Convolutions of all kinds and matrix products: their second input is weights, the last axis of their result channels.
+WEIGHTED = tuple(code for code, name in NAMES.items() if name.endswith(("CONV_2D", "CONV_3D", "FULLY_CONNECTED")))
 
 
 def static_int8(content, calibration, float_ends):

@@ -1,80 +1,18 @@
-"""Every setting of a run: frozen dataclasses, checked when made, to and from JSON.
+"""The settings by subject, a frozen dataclass each.
 
-A setting is written here once, with its type, default, help and limits; its command-line flag
-(`flags.py`), its JSON and its documentation derive from that.
+A setting is written here once; its command-line flag (`flags.py`), its JSON and its documentation derive from that.
 """
 
 import dataclasses
-import json
-import math
-import types
-import typing
-from pathlib import Path
 
+from urbansound.config.setting import Checked, setting
 from urbansound.errors import InputError
 
 AUDIOSET_CLASSES = 521  # that YAMNet scores
 
 
-def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None):
-    """A dataclass field with its help line and the limits that `check_field` enforces."""
-    limits = {"choices": choices, "minimum": minimum, "above": above, "maximum": maximum}
-    return dataclasses.field(default=default, metadata={"help": help, **limits})
-
-
-def base_type(annotation):
-    """(type, is_optional) of a field: `int | None` gives (int, True), `int` (int, False)."""
-    if isinstance(annotation, types.UnionType):
-        (inner,) = [arg for arg in typing.get_args(annotation) if arg is not types.NoneType]
-        return inner, True
-    return annotation, False
-
-
-def check_field(field, value):
-    """Raise InputError where `value` breaks the type or limits of a setting's dataclass field."""
-    kind, optional = base_type(field.type)
-    if value is None and optional:
-        return
-    _check_type(field.name, value, kind)
-    limits = field.metadata
-    if limits["choices"] is not None and value not in limits["choices"]:
-        raise InputError(f"{field.name} must be one of {', '.join(limits['choices'])}. Received: {value}")
-    if limits["minimum"] is not None and value < limits["minimum"]:
-        raise InputError(f"{field.name} must be at least {limits['minimum']}. Received: {value}")
-    if limits["above"] is not None and value <= limits["above"]:
-        raise InputError(f"{field.name} must be above {limits['above']}. Received: {value}")
-    if limits["maximum"] is not None and value > limits["maximum"]:
-        raise InputError(f"{field.name} must be at most {limits['maximum']}. Received: {value}")
-
-
-def _check_type(name, value, kind):
-    if typing.get_origin(kind) is tuple:
-        element = typing.get_args(kind)[0]
-        if not isinstance(value, tuple):
-            raise InputError(f"{name} must be a tuple. Received: {value!r}")
-        for item in value:
-            _check_type(name, item, element)
-    elif kind is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{name} must be a finite number. Received: {value!r}")
-    elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{name} must be {kind.__name__}. Received: {value!r}")
-
-
-class _Checked:
-    """Checks types and limits of every field, then the subclass's own rules."""
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            check_field(field, getattr(self, field.name))
-        self._check()
-
-    def _check(self):
-        """Rules between fields; subclasses raise InputError."""
-
-
 @dataclasses.dataclass(frozen=True)
-class AudioConfig(_Checked):
+class AudioConfig(Checked):
     """From a waveform to its log-mel; samples unless a unit stands in the name."""
 
     sample_rate: int = setting(22050, "samples per second that every clip is resampled to", minimum=1000)
@@ -150,7 +88,7 @@ class AudioConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig(_Checked):
+class DataConfig(Checked):
     """Which clips, how they are split, and how they become waveforms of one length."""
 
     dataset: str = setting(
@@ -205,7 +143,7 @@ class DataConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class AugmentConfig(_Checked):
+class AugmentConfig(Checked):
     """What training clips go through; a probability or width of 0 turns a step off."""
 
     shift_seconds: float = setting(1.0, "circular time shift by up to this much either way", minimum=0)
@@ -232,7 +170,7 @@ class AugmentConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig(_Checked):
+class ModelConfig(Checked):
     """Which architecture, and its size."""
 
     model: str = setting(
@@ -292,7 +230,7 @@ class ModelConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(_Checked):
+class TrainConfig(Checked):
     """How the model is fitted."""
 
     epochs: int = setting(60, "passes over the training clips", minimum=1)
@@ -317,79 +255,3 @@ class TrainConfig(_Checked):
     )
     seed: int = setting(1, "seed of weights, order, augmentation and splits", minimum=0)
     deterministic: bool = setting(False, "bit-exact repetition, somewhat slower")
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """All settings of one run. Field names are unique over all sections, since flags are flat."""
-
-    audio: AudioConfig = AudioConfig()
-    data: DataConfig = DataConfig()
-    augment: AugmentConfig = AugmentConfig()
-    model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig()
-
-    def __post_init__(self):
-        if self.train.batch_size % self.augment.views:
-            raise InputError(
-                "batch_size must be a multiple of views. "
-                f"Received: batch_size={self.train.batch_size}, views={self.augment.views}"
-            )
-        if not self.data.validates and (self.train.keep == "best" or self.train.early_stopping):
-            raise InputError(
-                "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"
-            )
-
-    def with_settings(self, **values):
-        """A Config with these settings, by their flat names, instead of its own.
-
-        Raises:
-          InputError: a value is out of its limits, or two don't go together.
-        """
-        sections = {}
-        for section in dataclasses.fields(self):
-            own = {name: values[name] for name in values if name in section.type.__dataclass_fields__}
-            sections[section.name] = dataclasses.replace(getattr(self, section.name), **own)
-        return Config(**sections)
-
-    def differences(self, other):
-        """Flat names of the settings that `other` has otherwise."""
-        return [
-            field.name
-            for section in dataclasses.fields(self)
-            for field in dataclasses.fields(section.type)
-            if getattr(getattr(self, section.name), field.name) != getattr(getattr(other, section.name), field.name)
-        ]
-
-    def to_json(self):
-        """The settings as indented JSON text, one object per section."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text):
-        """The Config that `to_json` wrote.
-
-        Raises:
-          InputError: not JSON, or a section or setting that this version does not know.
-        """
-        try:
-            sections = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"config is not JSON ({error})") from None
-        known = {field.name: field.type for field in dataclasses.fields(cls)}
-        if not isinstance(sections, dict) or set(sections) != set(known):
-            raise InputError(f"config must hold the sections {', '.join(known)}")
-        return cls(**{name: _section_from_dict(known[name], values) for name, values in sections.items()})
-
-    @classmethod
-    def load(cls, path):
-        """The Config in a JSON file."""
-        return cls.from_json(Path(path).read_text())
-
-
-def _section_from_dict(section, values):
-    fields = {field.name: field for field in dataclasses.fields(section)}
-    unknown = set(values) - set(fields)
-    if unknown:
-        raise InputError(f"config section {section.__name__} has unknown settings: {', '.join(sorted(unknown))}")
-    return section(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -1,0 +1,97 @@
+"""Every setting of a run: frozen dataclasses, checked when made, to and from JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from urbansound.config.sections import AudioConfig, AugmentConfig, DataConfig, ModelConfig, TrainConfig
+from urbansound.config.setting import base_type, check_field, setting
+from urbansound.errors import InputError
+
+__all__ = [
+    "AudioConfig",
+    "AugmentConfig",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "TrainConfig",
+    "base_type",
+    "check_field",
+    "setting",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of one run. Field names are unique over all sections, since flags are flat."""
+
+    audio: AudioConfig = dataclasses.field(default_factory=AudioConfig)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    def __post_init__(self):
+        if self.train.batch_size % self.augment.views:
+            raise InputError(
+                "batch_size must be a multiple of views. "
+                f"Received: batch_size={self.train.batch_size}, views={self.augment.views}"
+            )
+        if not self.data.validates and (self.train.keep == "best" or self.train.early_stopping):
+            raise InputError(
+                "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"
+            )
+
+    def with_settings(self, **values):
+        """A Config with these settings, by their flat names, instead of its own.
+
+        Raises:
+          InputError: a value is out of its limits, or two don't go together.
+        """
+        sections = {}
+        for section in dataclasses.fields(self):
+            own = {name: values[name] for name in values if name in section.type.__dataclass_fields__}
+            sections[section.name] = dataclasses.replace(getattr(self, section.name), **own)
+        return Config(**sections)
+
+    def differences(self, other):
+        """Flat names of the settings that `other` has otherwise."""
+        return [
+            field.name
+            for section in dataclasses.fields(self)
+            for field in dataclasses.fields(section.type)
+            if getattr(getattr(self, section.name), field.name) != getattr(getattr(other, section.name), field.name)
+        ]
+
+    def to_json(self):
+        """The settings as indented JSON text, one object per section."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """The Config that `to_json` wrote.
+
+        Raises:
+          InputError: not JSON, or a section or setting that this version does not know.
+        """
+        try:
+            sections = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"config is not JSON ({error})") from None
+        known = {field.name: field.type for field in dataclasses.fields(cls)}
+        if not isinstance(sections, dict) or set(sections) != set(known):
+            raise InputError(f"config must hold the sections {', '.join(known)}")
+        return cls(**{name: _section_from_dict(known[name], values) for name, values in sections.items()})
+
+    @classmethod
+    def load(cls, path):
+        """The Config in a JSON file."""
+        return cls.from_json(Path(path).read_text())
+
+
+def _section_from_dict(section, values):
+    fields = {field.name: field for field in dataclasses.fields(section)}
+    unknown = set(values) - set(fields)
+    if unknown:
+        raise InputError(f"config section {section.__name__} has unknown settings: {', '.join(sorted(unknown))}")
+    return section(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
