@@ -1,27 +1,30 @@
-"""Turn a trained run into the files that phones, microcontrollers and TF Serving run, each measured on its test fold.
+"""Turn a trained run into the files that phones, microcontrollers and TF Serving run, each measured on its test clips.
 
 python -m export --run_dir=runs/… --out=exports/…
 """
 
 from absl import flags, logging
 
+from export import formats
 from urbansound import command
 from urbansound.errors import InputError
 
-FORMATS = ("saved_model", "float32", "float16", "int8", "int8_spectrogram")
-
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 OUT = flags.DEFINE_string("out", None, "folder of the export; must not exist yet")
-WANTED = flags.DEFINE_list("formats", list(FORMATS), f"which of {', '.join(FORMATS)}")
+WANTED = flags.DEFINE_list(
+    "formats", None, f"which of {', '.join(formats.names())}; default: all that the model can be made"
+)
 NAME = flags.DEFINE_string("name", "urbansound", "what the model is called in file names and requests")
 WINDOW_SECONDS = flags.DEFINE_float(
-    "window_seconds", None, "length of the windows that the files hear; default: the run's clips"
+    "window_seconds", None, "length of the windows that the files take; default: the run's clips"
 )
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "longer audio, in the SavedModel: from one window to the next; default: half a window"
 )
 MAX_ACCURACY_DROP = flags.DEFINE_float(
-    "max_accuracy_drop", 0.5, "percentage points on the test fold that a file may lose; one that loses more is not kept"
+    "max_accuracy_drop",
+    0.5,
+    "percentage points on the test clips that a file may lose, or it is not kept",
 )
 
 
@@ -30,9 +33,9 @@ def main(argv):
     del argv
     if RUN_DIR.value is None or OUT.value is None:
         raise InputError("say which run and where to: python -m export --run_dir=FOLDER --out=FOLDER")
-    unknown = [name for name in WANTED.value if name not in FORMATS]
-    if unknown or not WANTED.value:
-        raise InputError(f"formats must be some of {', '.join(FORMATS)}. Received: {','.join(WANTED.value)}")
+    unknown = set(WANTED.value or ()) - set(formats.names())
+    if unknown or WANTED.value == []:
+        raise InputError(f"formats must be some of {', '.join(formats.names())}. Received: {','.join(WANTED.value)}")
     # TensorFlow takes seconds to load: after the flags, so that a bad one answers at once.
     from export import exporting
     from urbansound.inference.classifier import Classifier
@@ -41,8 +44,8 @@ def main(argv):
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file that it saves
     run = Run.open(RUN_DIR.value)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    formats = [name for name in FORMATS if name in WANTED.value]
-    exporting.export(run, classifier, OUT.value, NAME.value, formats, MAX_ACCURACY_DROP.value)
+    chosen = formats.chosen(WANTED.value, classifier)
+    exporting.export(run, classifier, OUT.value, NAME.value, chosen, MAX_ACCURACY_DROP.value)
     print(f"\nexport: {OUT.value}, report: {OUT.value}/report.md")
 
 

@@ -1,4 +1,4 @@
-"""A trained run made into every file that was asked for, each measured on the run's test fold, in one new folder."""
+"""A trained run made into every file that was asked for, each measured on the run's test clips, in one new folder."""
 
 import contextlib
 import os
@@ -9,20 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from export import measurement, model_card, report
-from export.serving import deployment, savedmodel
-from export.tflite import convert, frontend_files, metadata
+from export.formats import Job
+from urbansound.audio.length import fit_length
 from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
-from urbansound.files import replacing, write_text
+from urbansound.files import write_text
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, percent
 
-SAVED_MODEL = "saved_model"
-FRONT_END = "frontend"  # the folder beside int8_spectrogram
 CALIBRATION_CLIPS = 256
-REFERENCE_CLIPS = 3
-VERSION = "1"  # of the model under its name; TF Serving serves the highest
 
 
 def export(run, classifier, out, name, formats, max_accuracy_drop):
@@ -33,7 +28,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
       classifier: its Classifier.
       out: the folder to make.
       name: the model's name in file names and requests.
-      formats: of "saved_model" and convert.FORMATS.
+      formats: Formats, what `formats.chosen` returns.
       max_accuracy_drop: percentage points.
 
     Raises:
@@ -41,43 +36,38 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         lost more than `max_accuracy_drop`: those are not kept, the others and the report are.
     """
     out = Path(out)
-    _check(classifier, name, formats)
+    if not (name.isascii() and name.isidentifier()):
+        raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
     with _new_folder(out) as folder:
         clips, entries, labels = clips_of(run, "test")
         expected = score_entries(entries, classifier)
         keras = measurement.baseline(classifier, expected, labels, clips.recording)
         print(f"Keras: {headline(keras)}")
-        calibration = _windows(run, classifier, CALIBRATION_CLIPS)
-        files = []
-        for format in formats:
+        job = Job(classifier, folder, name, run.config.data.dataset, _windows(run, classifier, CALIBRATION_CLIPS))
+        files, written = [], {}
+        for form in formats:
             start = time.monotonic()
-            path, score_windows = _write(classifier, folder, name, format, calibration, run.config.data.dataset)
-            scores = score_entries(entries, classifier, score_windows)
-            files.append(measurement.measure(path, format, scores, expected, labels, clips.recording, classifier))
+            written[form.name] = form.write(job)
+            scores = score_entries(entries, classifier, written[form.name].score_windows)
+            path = written[form.name].path
+            files.append(measurement.measure(path, form.name, scores, expected, labels, clips.recording, classifier))
             print(_line(files[-1], time.monotonic() - start), flush=True)
         lost = measurement.too_much_lost(files, max_accuracy_drop)
-        for file in files:
-            if file["format"] in lost:
-                _remove(Path(file["path"]), folder)
+        for name in lost:
+            _remove(written[name])
         write_text(folder / "labels.txt", "".join(f"{label}\n" for label in classifier.class_names))
-        written = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
-        model_card.write(folder, run, classifier, written)
+        figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
+        model_card.write(folder, run, classifier, figures)
     if lost:
         raise InputError(
-            f"{', '.join(lost)} lost more than {max_accuracy_drop:g} points on the test fold and was not kept "
+            f"{', '.join(lost)} lost more than {max_accuracy_drop:g} points on the test clips and was not kept "
             f"(the rest is in {out}, with report.md); allow it by a larger --max_accuracy_drop"
         )
 
 
-def _check(classifier, name, formats):
-    convert.check(classifier, [format for format in formats if format != SAVED_MODEL])
-    if not (name.isascii() and name.isidentifier()):
-        raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
-
-
 @contextlib.contextmanager
 def _new_folder(out):
-    """Yield a folder beside `out` that takes its name when the block succeeds, and is gone when it does not."""
+    """Yield a folder next to `out` that takes its name when the block succeeds, and is gone when it does not."""
     if out.exists():
         raise InputError(f"{out}: exists already; remove it or pass another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -98,41 +88,13 @@ def _windows(run, classifier, most):
     return np.stack([fit_length(cache.read(entries[i]), samples, classifier.short_clips) for i in chosen])
 
 
-def _write(classifier, folder, name, format, calibration, dataset):
-    """Write one format; its path and what scores windows by it."""
-    if format == SAVED_MODEL:
-        path = folder / name / VERSION
-        savedmodel.write(classifier, path)
-        deployment.write(folder, name)
-        answer = savedmodel.load(path)
-        return path, lambda windows: answer("serving_default", {"waveform": windows})["scores"]
-    path = folder / f"{name}_{format}.tflite"
-    content = metadata.with_metadata(
-        convert.convert(classifier, format, calibration),
-        classifier,
-        name=f"{name}_{format}",
-        version=VERSION,
-        author="trained with urbansound",
-        licence=model_card.licence(dataset),
-        description=f"Which of {len(classifier.class_names)} sounds {classifier.audio.clip_seconds:g} seconds hold.",
-    )
-    with replacing(path) as part:
-        part.write_bytes(content)
-    if format == "int8_spectrogram":
-        frontend_files.write(folder / FRONT_END, classifier, content, calibration[:REFERENCE_CLIPS])
-    return path, convert.score_windows(content, classifier.audio)
-
-
-def _remove(path, folder):
-    """Delete a file that is not kept, and what came with it."""
-    if path.is_dir():
-        shutil.rmtree(path.parent)
-        for template in deployment.TEMPLATES.iterdir():
-            (folder / template.name).unlink()
-    else:
-        path.unlink()
-        if "int8_spectrogram" in path.name:
-            shutil.rmtree(folder / FRONT_END)
+def _remove(written):
+    """Delete a format that is not kept, and what came with it."""
+    for path in (written.path, *written.others):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _line(file, seconds):

@@ -80,8 +80,8 @@ def _costs(path, classifier):
     threads = {"one_thread": 1, "all_threads": profile.all_cores()}
     if path.is_dir():
         samples, missing = classifier.audio.clip_samples, {"frontend": None, "backbone": None}
-        latency = {k: latency.measure(path, samples, n) | missing for k, n in threads.items()}
-        return {"latency_ms": latency, "arena_bytes": None, "operations": None, "multiply_adds": None}
+        times = {k: latency.measure(path, samples, n) | missing for k, n in threads.items()}
+        return {"latency_ms": times, "arena_bytes": None, "operations": None, "multiply_adds": None}
     content = path.read_bytes()
     part, products = profile.front_end(content), profile.multiply_adds(content)
     before = profile.multiply_adds(part) if part else 0

@@ -1,42 +1,14 @@
-"""MODEL_CARD.md of an export: what the model is for, from what data, how well it hears, and where it does not."""
+"""MODEL_CARD.md of an export: what the model is for, its data, its accuracy, its limits."""
 
 import dataclasses
 from pathlib import Path
 
+from export import provenance
 from export import report as reports
 from urbansound.files import write_text
 from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
 
 WEAKEST = 3
-# Title, authors, licence of the sounds, what must be said beside it.
-DATASETS = {
-    "urbansound8k": (
-        "UrbanSound8K",
-        "Salamon, Jacoby and Bello 2014",
-        "CC BY-NC 3.0",
-        "not for commercial use; credits in the data set's FREESOUNDCREDITS.txt",
-    ),
-    "esc50": (
-        "ESC-50",
-        "Piczak 2015",
-        "CC BY-NC 3.0",
-        "not for commercial use; credits of every clip in the data set's LICENSE",
-    ),
-    "esc10": ("ESC-10", "Piczak 2015", "CC BY 3.0", "credits of every clip in the data set's LICENSE"),
-    "synthetic": ("synthetic clips", "computed by this program", "CC0 1.0", "they hold no recording of anything"),
-    "folder": ("your own folder of clips", "you", "yours", "this program knows no licence of them: state it here"),
-    "csv": ("your own table of clips", "you", "yours", "this program knows no licence of them: state it here"),
-}
-
-
-def licence(dataset):
-    """The licence of a data set's sounds, in a few words.
-
-    Args:
-      dataset: a value of DataConfig.dataset.
-    """
-    _, _, name, note = DATASETS[dataset]
-    return f"{name} ({note})"
 
 
 def write(folder, run, classifier, report):
@@ -51,9 +23,9 @@ def write(folder, run, classifier, report):
     sections = {
         f"{report['run']}: model card": _what(classifier, report),
         "Intended use": _use(classifier),
-        "Data": _data(run),
+        "Data": _data(run, report),
         "Results": _results(report),
-        "Limits": _limits(report),
+        "Limits": _limits(run.config.data, report),
         "Input": _input(classifier),
         "Files": [*reports.files_table(report), "", "How each figure was measured, and what else was: report.md."],
     }
@@ -65,32 +37,32 @@ def write(folder, run, classifier, report):
 
 def _what(classifier, report):
     names = classifier.class_names
-    lines = [
-        f"A {report['model']} of {report['keras']['parameters']:,} parameters that says which of {len(names)} sounds "
-        f"is heard in {classifier.audio.clip_seconds:g} seconds of audio: {', '.join(names)}. The SavedModel scores "
-        f"longer audio in such windows, {classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and "
-        "averages their scores; the .tflite files hear one window.",
+    return [
+        provenance.notice(report["dataset"]),
+        "",
+        *provenance.warnings(report["dataset"]),
+        f"A {report['model']} of {report['keras']['parameters']:,} parameters. Its input is "
+        f"{classifier.audio.clip_seconds:g} seconds of audio; its output is a score for each of {len(names)} classes: "
+        f"{', '.join(names)}. The SavedModel splits longer audio into such windows, "
+        f"{classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and averages their scores. The "
+        ".tflite files take one window.",
     ]
-    if report["dataset"] == "synthetic":
-        lines += ["", f"**{reports.SYNTHETIC}**"]
-    return lines
 
 
 def _use(classifier):
     return [
         f"- To sort recordings like those it was trained on into its {len(classifier.class_names)} classes, one per "
         "window.",
-        "- It knows no other sound and has no class for none: whatever it hears, silence too, its scores add up to 1. "
-        "Decide from which score on to believe it on recordings of your own.",
+        "- It knows no other sound and has no class for none: its scores add up to 1 for any input, silence too. "
+        "Choose the score from which you believe it on recordings of your own.",
         "- Not for safety, policing or judging people: no figure here supports it, and a score proves no event.",
         "- Recordings from public places may hold speech; keep scores rather than sound.",
     ]
 
 
-def _data(run):
+def _data(run, report):
     data, clips = run.config.data, run.clips
-    title, authors, name, note = DATASETS[data.dataset]
-    lines = [f"{title} ({authors}). Licence of the sounds: {name}; {note}.", ""]
+    lines = [provenance.source(data.dataset), ""]
     rows = []
     for split in ("train", "validation", "test", "left out"):
         part = clips[clips.split == split]
@@ -98,10 +70,7 @@ def _data(run):
             folds = ", ".join(map(str, sorted(part.fold.unique())))
             rows.append([split, folds, f"{len(part)}", f"{part.recording.nunique()}"])
     lines += reports.table(["part", "folds", "clips", "recordings"], rows)
-    lines += [
-        "",
-        "No recording is in two of train, validation and test. The test fold chose nothing: it was scored last.",
-    ]
+    lines += ["", f"{report['shared_recordings']} The test clips chose nothing in this run: they were scored last."]
     if len(run.skipped):
         lines += ["", f"{len(run.skipped)} clips could not be decoded and were left out."]
     return lines
@@ -110,7 +79,7 @@ def _data(run):
 def _results(report):
     keras = report["keras"]
     lines = [
-        f"Of the Keras model on test fold {report['test_fold']}, {keras['n_clips']} clips; the files are below.",
+        f"Of the Keras model on {keras['n_clips']} test clips ({report['tested_on']}); the files are below.",
         "",
     ]
     lines += [f"- {name}: {value}" for name, value in totals(keras).items()]
@@ -121,12 +90,12 @@ def _results(report):
     return [*lines, "", *reports.table(["class, in %", *COLUMNS.values()], rows, align=":")]
 
 
-def _limits(report):
+def _limits(data, report):
     keras = report["keras"]
     known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] is not None]
     weakest = [f"{label} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
     lines = [
-        f"- Accuracy is {headline(keras)}; the interval says how far it may be off on other recordings.",
+        f"- Accuracy is {headline(keras)}; the interval is for other recordings of the same kind.",
         f"- Weakest classes by F1: {', '.join(weakest)}.",
     ]
     mixups = [
@@ -143,7 +112,8 @@ def _limits(report):
         f"- A score is off by {percent(keras['calibration']['ece'])} on average as a probability "
         "(expected calibration error)."
     )
-    lines.append("- Tested on one fold of one data set; other microphones, places and countries were not tested.")
+    part = "a random part" if data.split == "random" else "one fold"
+    lines.append(f"- Tested on {part} of one data set; other microphones, places and countries were not tested.")
     return lines
 
 
@@ -152,7 +122,7 @@ def _input(classifier):
     lines = [
         f"Mono float32 samples in [-1, 1] at {audio.sample_rate:,} Hz, windows of {audio.clip_samples:,}; shorter "
         f"audio is {'repeated' if classifier.short_clips == 'repeat' else 'padded with zeros'} to that, by the "
-        "SavedModel itself, for a .tflite file by who calls it. The front-end, part of every file but "
+        "SavedModel itself, for a .tflite file by its caller. The front-end, part of every file but "
         f"int8_spectrogram, makes log-mels of {audio.frames} frames by {audio.n_mels} bands:",
         "",
     ]

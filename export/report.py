@@ -8,14 +8,14 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from export import provenance
 from export.measurement import too_much_lost
 from export.tflite import profile
 from urbansound.files import write_json, write_text
-from urbansound.report import plots
+from urbansound.report import style
 from urbansound.report.tables import headline, percent
 
 NOT_KNOWN = "–"  # noqa: RUF001
-SYNTHETIC = "The clips are synthetic: these figures show that the program works and say nothing about real sounds."
 
 
 def write(folder, run, classifier, keras, files, max_accuracy_drop):
@@ -42,7 +42,10 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
         "run": run.path.resolve().name,
         "dataset": config.data.dataset,
         "model": config.model.model,
-        "test_fold": config.data.test_fold,
+        "split": config.data.split,
+        "test_fold": config.data.test_fold if config.data.split == "folds" else None,
+        "tested_on": provenance.tested_on(config.data),
+        "shared_recordings": provenance.shared_recordings(run.clips),
         "window_seconds": classifier.audio.clip_seconds,
         "max_accuracy_drop": max_accuracy_drop,
         "machine": _machine(),
@@ -50,13 +53,13 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
         "files": rows,
     }
     write_json(folder / "report.json", report)
-    plots.save(picture(report), folder / "report.png")
+    style.save(picture(report), folder / "report.png")
     write_text(folder / "report.md", text(report))
     return report
 
 
 def files_table(report):
-    """Markdown lines: a row per file of a report, and Keras as the first."""
+    """Markdown lines: a row for the Keras model, then one per file."""
     titles = [
         *("format", "file", "kB", "accuracy (95 % interval)", "change, points", "same label as Keras"),
         *("largest score difference", "mean", "calibration error", "ms, 1 thread (p95)"),
@@ -69,12 +72,13 @@ def files_table(report):
 
 def text(report):
     """report.md."""
-    keras, machine = report["keras"], report["machine"]
-    lines = [f"# {report['run']}: exported files", ""]
-    lines += [f"**{SYNTHETIC}**", ""] if report["dataset"] == "synthetic" else []
+    keras = report["keras"]
+    lines = [f"# {report['run']}: exported files", "", provenance.notice(report["dataset"]), ""]
+    lines += provenance.warnings(report["dataset"])
     lines += [
-        f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the "
-        f"{keras['n_clips']} clips of test fold {report['test_fold']}; Keras has {headline(keras)}.",
+        f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the same "
+        f"{keras['n_clips']} test clips ({report['tested_on']}). Accuracy of the Keras model: {headline(keras)}. "
+        f"{report['shared_recordings']}",
         "",
         "![Accuracy, size and latency of each file](report.png)",
         "",
@@ -88,41 +92,45 @@ def text(report):
                 "",
             ]
     lines += ["## Operations", "", *_operations(report["files"]), ""]
-    lines += [
-        "## How it was measured",
-        "",
-        "- Intervals: bootstrap over recordings. All files and Keras heard the same clips: the change says how a "
-        "file differs from Keras, the interval how either would fare on other recordings.",
-        f"- Latency: one window of {report['window_seconds']:g} s, median and 95th percentile after warm-up, on "
-        f"{machine['processor']}, {machine['cores']} cores, ai-edge-litert {machine['ai_edge_litert']} with XNNPACK; "
-        f"the SavedModel with TensorFlow {machine['tensorflow']} in a process of its own. The front-end was cut out "
-        "of each file and timed beside the whole; the backbone is the difference. A file that takes log-mels has none.",
-        "- Arena: memory of the tensors as the interpreter lays them out without delegates; weights not counted.",
-        "- Multiply-adds: convolutions, matrix products and the Fourier transform (n log2 n a frame), one window.",
-    ]
+    lines += ["## How it was measured", "", *_method(report["machine"], report["window_seconds"])]
     return "\n".join(lines) + "\n"
 
 
-@plots.styled
+def _method(machine, window_seconds):
+    """Markdown lines: how the figures were taken."""
+    return [
+        "- Intervals: bootstrap over recordings. All files and the Keras model scored the same clips. The change says "
+        "how a file differs from the Keras model; the interval says how either may differ on other recordings.",
+        f"- Latency: one window of {window_seconds:g} s, median and 95th percentile after warm-up, on "
+        f"{machine['processor']}, {machine['cores']} cores, ai-edge-litert {machine['ai_edge_litert']} with XNNPACK; "
+        f"the SavedModel with TensorFlow {machine['tensorflow']} in a process of its own. The front-end was cut out "
+        "of each file and timed by itself; the backbone's time is the difference. A file that takes log-mels has no "
+        "front-end.",
+        "- Arena: memory of the tensors as the interpreter lays them out without delegates; weights not counted.",
+        "- Multiply-adds: convolutions, matrix products and the Fourier transform (n log2 n a frame), one window.",
+    ]
+
+
+@style.styled
 def picture(report):
     """Accuracy with its interval, size and latency, a row per file, as a matplotlib Figure."""
     files, keras = report["files"], report["keras"]
     places = np.arange(len(files))
-    figure = Figure(figsize=(10, 1.6 + 0.42 * len(files)), dpi=plots.DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=(10, 1.6 + 0.42 * len(files)), dpi=style.DOTS_PER_INCH, layout="constrained")
     accuracy, size, latency = figure.subplots(1, 3, sharey=True, width_ratios=[4, 3, 3])
     _accuracy_panel(accuracy, places, files, keras)
     sizes = [file["bytes"] / 1000 for file in files]
-    size.barh(places, sizes, 0.55, color=plots.BLUE)
+    size.barh(places, sizes, 0.55, color=style.BLUE)
     size.set_title("Size, kB")
     _numbers(size, places, sizes, "{:,.0f}")
     times = [file["latency_ms"]["one_thread"] for file in files]
     before = [time["frontend"] or 0 for time in times]
-    latency.barh(places, before, 0.55, color=plots.ORANGE, label="front-end")
+    latency.barh(places, before, 0.55, color=style.ORANGE, label="front-end")
     split = [time["backbone"] if time["backbone"] is not None else 0 for time in times]
-    latency.barh(places, split, 0.55, before, color=plots.BLUE, label="backbone")
+    latency.barh(places, split, 0.55, before, color=style.BLUE, label="backbone")
     whole = [time["median"] if time["backbone"] is None else 0 for time in times]
     if any(whole):
-        latency.barh(places, whole, 0.55, color=plots.GREY, label="both")
+        latency.barh(places, whole, 0.55, color=style.GREY, label="both")
     latency.set_title(f"Milliseconds for {report['window_seconds']:g} s, 1 thread")
     bare = [time["frontend"] is None and time["backbone"] is not None for time in times]
     _numbers(latency, places, [time["median"] for time in times], "{:.2f}", bare)
@@ -139,9 +147,9 @@ def picture(report):
 def _accuracy_panel(axes, places, files, keras):
     values = np.array([100 * file["accuracy"] for file in files])
     bounds = 100 * np.array([file["accuracy_interval"] for file in files]).T
-    axes.axvline(100 * keras["accuracy"], color=plots.INK, lw=1, ls="--", label="Keras", zorder=1)
-    reach = np.maximum(np.abs(bounds - values), 0)
-    axes.errorbar(values, places, xerr=reach, fmt="o", color=plots.BLUE, ms=6, capsize=4, label="95 % interval")
+    axes.axvline(100 * keras["accuracy"], color=style.INK, lw=1, ls="--", label="Keras", zorder=1)
+    arms = np.abs(bounds - values)  # [2, files]
+    axes.errorbar(values, places, xerr=arms, fmt="o", color=style.BLUE, ms=6, capsize=4, label="95 % interval")
     for place, value, file in zip(places, values, files, strict=True):
         axes.annotate(
             f"{value:.1f} ({file['accuracy_change']:+.2f})",
@@ -157,7 +165,7 @@ def _accuracy_panel(axes, places, files, keras):
 
 
 def _numbers(axes, places, values, form, bare=()):
-    """Each bar's value behind its end, and room for it; `bare` marks the files without a front-end."""
+    """Write each bar's value after its end and make room for it; `bare` marks the files without a front-end."""
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         label = form.format(value) + (", no front-end" if any(bare[row : row + 1]) else "")
         axes.annotate(label, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
@@ -198,7 +206,7 @@ def _operations(files):
 
 
 def table(titles, rows, align=""):
-    """Markdown lines of a table of text; align ":" sets all columns but the first flush right."""
+    """Markdown lines of a table of text; align ":" right-aligns all columns but the first."""
     lines = [titles, ["---", *[f"---{align}"] * (len(titles) - 1)], *rows]
     return [f"| {' | '.join(row)} |" for row in lines]
 

@@ -1,4 +1,7 @@
-"""What commands share: absl flags in, one line and exit code 2 on bad input, 130 on Ctrl-C; where runs lie."""
+"""What every command shares: flags read by absl, exit codes, errors in one line, where runs are put.
+
+A command's module docstring is its help text: what it does, then examples of use.
+"""
 
 import os
 import sys
@@ -14,18 +17,18 @@ def run(main, takes_paths=False):
 
     Args:
       main: gets argv without flags; returns the exit code, or None for 0.
-      takes_paths: whether arguments that are no flags are welcome.
+      takes_paths: whether arguments that are no flags are accepted.
 
-    Exit codes: 0 done; 1 a bug, with its traceback; 2 bad flags or input, in one line on stderr;
-    130 interrupted.
+    Exit codes: 0 done, or help shown; 1 a bug, with its traceback; 2 bad flags or input, in one line
+    on stderr; 130 interrupted.
     """
-    # TensorFlow's C++ start-up notices are for its developers; a person's own setting stays.
+    # Hides TensorFlow's C++ start-up notices, unless the user has set a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app.run(lambda argv: _guarded(main, argv, takes_paths), flags_parser=_parse)
 
 
 def default_run_dir(settings, kind=""):
-    """runs/[KIND-]DATASET-MODEL-TIME of a Config, where a command is told no --run_dir."""
+    """The run directory of a Config where no --run_dir is given: runs/[KIND-]DATASET-MODEL-TIME."""
     return f"runs/{kind}{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
@@ -44,6 +47,8 @@ def _guarded(main, argv, takes_paths):
 def _parse(argv):
     try:
         return flags.FLAGS(argv)
+    except SystemExit:  # a help flag, which absl ends with 1
+        sys.exit(0)
     except (flags.Error, InputError) as error:
         _fail(error)
 

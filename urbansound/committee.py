@@ -1,4 +1,4 @@
-"""Make one run of several whose networks hear the same: their scores averaged, measured on their test fold.
+"""Make one run of several trained ones: their scores are averaged and measured on their test fold.
 
 python -m urbansound.committee --run_dirs=runs/cnn,runs/crnn --run_dir=runs/both
 """

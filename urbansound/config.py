@@ -78,7 +78,7 @@ class AudioConfig(_Checked):
     """From a waveform to its log-mel; samples unless a unit stands in the name."""
 
     sample_rate: int = setting(22050, "samples per second that every clip is resampled to", minimum=1000)
-    clip_seconds: float = setting(4.0, "length of the window that the model hears", above=0)
+    clip_seconds: float = setting(4.0, "length of the window that the model takes", above=0)
     n_fft: int = setting(1024, "length of the Fourier transform", minimum=16)
     win_length: int = setting(1024, "length of the Hann window, at most n_fft", minimum=2)
     hop_length: int = setting(512, "samples between two frames", minimum=1)
@@ -115,7 +115,7 @@ class AudioConfig(_Checked):
 
     @property
     def clip_samples(self):
-        """Samples in the window that the model hears."""
+        """Samples in the window that the model takes."""
         return round(self.clip_seconds * self.sample_rate)
 
     @property
@@ -157,11 +157,10 @@ class DataConfig(_Checked):
         "synthetic",
         "synthetic makes its own clips; folder: a folder of clips per class; "
         "csv: a table of path, label[, fold, recording]",
-        choices=("synthetic", "urbansound8k", "esc50", "esc10", "folder", "csv"),
     )
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
-    folds: tuple[int, ...] = setting((), "use these folds alone, e.g. 1,2,3; empty: all")
+    folds: tuple[int, ...] = setting((), "use only these folds, e.g. 1,2,3; empty: all")
     split: str = setting(
         "folds",
         "folds: by --test_fold, recordings kept apart; random: a tenth of each class's clips is tested on, the first "
@@ -190,10 +189,6 @@ class DataConfig(_Checked):
     cache_dir: str = setting("cache", "folder of decoded waveforms, shared by all runs; safe to delete")
 
     def _check(self):
-        if self.dataset not in ("synthetic", "csv") and self.data_dir is None:
-            raise InputError(f"--dataset={self.dataset} needs to know where it lies: pass --data_dir=FOLDER")
-        if self.dataset == "csv" and self.csv is None:
-            raise InputError("--dataset=csv needs its table: pass --csv=FILE")
         if self.val_fold == self.test_fold:
             raise InputError(
                 "val_fold must differ from test_fold: nothing may be chosen by the test fold. "
@@ -242,21 +237,20 @@ class ModelConfig(_Checked):
 
     model: str = setting(
         "cnn",
-        "architecture, a name from urbansound.models; committee: several runs' models, see urbansound.committee",
-        choices=("cepstrum", "cnn", "committee", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet"),
+        "architecture, by its name in urbansound.models",
     )
     width: float = setting(1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0)
     cepstrum: bool = setting(
         False,
-        "cnn, crnn, resnet, transformer: the scores are the mean of the network's and of a cepstrum's, which is "
-        "trained before the first epoch; in history.csv, loss and accuracy are of the network alone",
+        "make an ensemble of two members: the scores are the mean of a cepstrum's, which is trained first, "
+        "and of the model's",
     )
     dropout: float = setting(0.3, "share of embedding values dropped in training", minimum=0, maximum=0.95)
     trainable_blocks: int = setting(
         0,
         "vggish, yamnet: blocks of the pretrained model that learn with its head, counted from the last; "
-        "0: none, so that embeddings are computed once per clip and cached; of augmentation mixup stays, "
-        "all of it with noise_probability above 0, and nothing is cached",
+        "0: none, so that embeddings are computed once per clip and cached, and mixup is the only augmentation; "
+        "with noise_probability above 0 they are computed anew in each epoch, with the waveform's augmentation",
         minimum=0,
     )
     resnet_weights: str | None = setting(
@@ -270,7 +264,7 @@ class ModelConfig(_Checked):
     yamnet_classes: tuple[str, ...] = setting(
         (),
         "yamnet: which of AudioSet's 521 classes a class of the data is, e.g. dog_bark=70,siren=390 (indices of "
-        "yamnet_class_map.csv): there YAMNet's own scores count beside the learned ones; other names are left alone",
+        "yamnet_class_map.csv): for those, YAMNet's own scores are added to the learned ones; other names are ignored",
     )
     vggish_checkpoint: str | None = setting(
         None, "vggish: the published vggish_model.ckpt, at width 1; none: random weights, which a line says"
@@ -279,7 +273,14 @@ class ModelConfig(_Checked):
         None, "vggish: the published vggish_pca_params.npz, to whiten and clip embeddings; none: left as they are"
     )
 
+    @property
+    def architectures(self):
+        """Names of the architectures whose scores are averaged, in the order of training; one for a plain model."""
+        return ("cepstrum", self.model) if self.cepstrum else (self.model,)
+
     def _check(self):
+        if self.cepstrum and self.model == "cepstrum":
+            raise InputError("--cepstrum averages another model with a cepstrum: pass --nocepstrum or another --model")
         if self.vggish_pca is not None and self.vggish_checkpoint is None:
             raise InputError("--vggish_pca belongs to published embeddings: pass --vggish_checkpoint=FILE too")
         for entry in self.yamnet_classes:

@@ -1,4 +1,4 @@
-"""Cross-validate: every fold tested once, by models that never met it.
+"""Cross-validate: every fold tested once, by models that were not trained on it.
 
 python -m urbansound.crossval --flagfile=configs/urbansound8k.flags --run_dir=runs/us8k
 """
@@ -22,9 +22,9 @@ PROTOCOL = flags.DEFINE_enum(
     "default",
     ["default", "fixed_epochs", "random"],
     "default: the fold after the test fold validates; fixed_epochs: all other folds train and none validates, as many "
-    "papers do; random: fixed_epochs, and beside it random splits of the clips, which leak, to show by how much",
+    "papers do; random: fixed_epochs, and in addition random splits of the clips, which leak, to show by how much",
 )
-TEST_FOLDS = flags.DEFINE_list("test_folds", None, "test these folds alone, e.g. 1,2; default: every fold in turn")
+TEST_FOLDS = flags.DEFINE_list("test_folds", None, "test only these folds, e.g. 1,2; default: every fold in turn")
 RANDOM_SPLITS = flags.DEFINE_integer(
     "random_splits",
     None,

@@ -9,10 +9,11 @@ import sys
 from absl import flags
 
 from urbansound import command
+from urbansound.data import datasets
 from urbansound.data.download import archive, transfer
 
 DATASET = flags.DEFINE_enum(
-    "dataset", None, tuple(archive.ARCHIVES), "which data set; esc50 holds esc10", required=True
+    "dataset", None, datasets.downloadable(), "which data set; esc50 holds esc10", required=True
 )
 DATA_DIR = flags.DEFINE_string("data_dir", "data", "folder that the data set's own folder is put in")
 URL = flags.DEFINE_string("url", None, "a mirror of the archive; its size and checksum are verified all the same")
@@ -21,13 +22,13 @@ URL = flags.DEFINE_string("url", None, "a mirror of the archive; its size and ch
 def main(argv):
     """Download and unpack, or say that it is there."""
     del argv
-    chosen = archive.ARCHIVES[DATASET.value]
+    chosen = datasets.dataset(DATASET.value)
     try:
-        root, was_there = archive.install(chosen, DATA_DIR.value, URL.value)
+        root, was_there = archive.install(chosen.archive, DATA_DIR.value, URL.value)
     except KeyboardInterrupt:
         print(f"\nstopped; {transfer.AGAIN}", file=sys.stderr)
         raise
-    print(f"{root}: {'already there, ' if was_there else ''}{chosen.clips} clips; licence: {chosen.licence}")
+    print(f"{root}: {'already there, ' if was_there else ''}{chosen.archive.clips} clips; licence: {chosen.terms}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path):
-    """Yield a path beside `path` to write to; it takes `path`'s place when the block succeeds.
+    """Yield a path next to `path` to write to; it takes `path`'s place when the block succeeds.
 
     The ending is kept, since writers choose their format by it.
     """

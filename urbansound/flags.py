@@ -8,9 +8,13 @@ import typing
 
 from absl import flags
 
+from urbansound import models
 from urbansound.config import Config, base_type
+from urbansound.data import datasets
 
 NONE = "none"
+# Settings whose choices config.py does not know, since other packages may bring some.
+NAMES = {"model": models.names, "dataset": datasets.names}
 
 
 class _SettingParser(flags.ArgumentParser):
@@ -64,12 +68,14 @@ def config_from(values):
     Raises:
       InputError: a value is out of its limits, or two don't go together.
     """
-    return Config(
+    config = Config(
         **{
             section.name: section.type(**{f.name: values[f.name].value for f in dataclasses.fields(section.type)})
             for section in dataclasses.fields(Config)
         }
     )
+    datasets.check(config.data)
+    return config
 
 
 def changed(values, config):
@@ -87,8 +93,8 @@ def _define_flag(field, values):
     help_line = field.metadata["help"]
     if kind is bool:
         flags.DEFINE_boolean(field.name, field.default, help_line, values)
-    elif field.metadata["choices"] is not None:
-        flags.DEFINE_enum(field.name, field.default, field.metadata["choices"], help_line, values)
+    elif choices := NAMES[field.name]() if field.name in NAMES else field.metadata["choices"]:
+        flags.DEFINE_enum(field.name, field.default, choices, help_line, values)
     else:
         parser = _SettingParser(kind, optional)
         flags.DEFINE(parser, field.name, field.default, help_line, values, _SettingSerializer())

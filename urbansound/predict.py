@@ -1,4 +1,4 @@
-"""Hear what is in audio files: a label, its score and the next two per file.
+"""Classify audio files: a label, its score and the next two per file.
 
 python -m urbansound.predict --run_dir=runs/… clip.wav folder …
 """
@@ -13,7 +13,7 @@ from urbansound.errors import InputError
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 FORMAT = flags.DEFINE_enum("format", "table", ["table", "csv", "jsonl"], "how the answers are printed")
 WINDOW_SECONDS = flags.DEFINE_float(
-    "window_seconds", None, "longer audio is heard in windows of this length; default: the run's clips"
+    "window_seconds", None, "longer audio is scored in windows of this length; default: the run's clips"
 )
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "from one window's start to the next's; default: half a window"

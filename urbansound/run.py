@@ -18,15 +18,16 @@ class Run:
     labels.txt         class names, a line each, in the order of the scores
     clips.csv          path, label, fold, recording, salience, split (see `data.splits`) of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
-    history.csv        a row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
-    members.csv        of a committee, instead of history.csv, checkpoints/ and tensorboard/: run_dir, model, seconds
+    history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
+    members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
+                       architectures (names with + between), seconds
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
-    checkpoints/       what `--resume` goes on from, and best.keras, the epoch of the lowest validation loss
+    checkpoints/       what `--resume` goes on from, and best-STAGE.keras, the epochs of the lowest validation loss
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
-    report.html        the page, and its pictures beside it
+    report.html        the page, and its pictures next to it
     """
 
     path: Path
@@ -91,17 +92,24 @@ class Run:
 
     @property
     def history(self):
-        """A row per epoch; None of a committee."""
+        """A row per epoch; None for an ensemble of runs."""
         return pd.read_csv(self.file("history.csv")) if self.file("history.csv").exists() else None
 
     @property
     def members(self):
-        """The runs that a committee was made of; None of any other run."""
+        """The runs that an ensemble was made of; None for any other run."""
         return pd.read_csv(self.file("members.csv")) if self.file("members.csv").exists() else None
 
     @property
+    def architectures(self):
+        """Names of the architectures whose scores the model averages, in the order of its networks."""
+        if self.members is None:
+            return list(self.config.model.architectures)
+        return [name for names in self.members.architectures for name in names.split("+")]
+
+    @property
     def training_seconds(self):
-        """Seconds that training took, all members' of a committee."""
+        """Seconds that training took, of an ensemble all members'."""
         return float((self.history if self.members is None else self.members).seconds.sum())
 
     @property
@@ -117,9 +125,13 @@ class Run:
         """
         import keras
 
+        from urbansound import models
+
         path = self.file("model.keras")
         if not path.is_file():
             raise InputError(f"{self.path}: no model yet; finish training with --resume --run_dir={self.path}")
+        for name in self.architectures:
+            models.architecture(name)  # brings the layers that it made itself
         return keras.models.load_model(path, compile=False)
 
     def _table(self, name):

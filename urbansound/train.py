@@ -40,15 +40,15 @@ def main(argv):
 
 
 def _new(settings):
-    from urbansound.data import prepare
+    from urbansound.data import datasets, prepare
     from urbansound.run import Run
     from urbansound.training import fit
 
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     run = Run.create(RUN_DIR.value or command.default_run_dir(settings), settings, class_names, clips, skipped)
-    if settings.data.dataset == "synthetic":
-        print("data: SYNTHETIC sounds that this program made itself; results say nothing about real sounds")
+    if datasets.dataset(settings.data.dataset).made_up:
+        print("data: SYNTHETIC sounds; results say nothing about real sounds")
     if settings.data.split == "random":
         print("split: RANDOM; slices of one recording are trained and tested on, so the result flatters")
     print(prepare.counts(clips).to_string())

@@ -1,4 +1,4 @@
-"""The files that TF Serving is started with, beside the model: templates of serving/ with its name filled in."""
+"""The files that TF Serving is started with, next to the model: templates with its name filled in."""
 
 from pathlib import Path
 

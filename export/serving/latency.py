@@ -2,7 +2,7 @@
 
 python saved_model_latency.py FOLDER SAMPLES THREADS RUNS
 
-Prints milliseconds from one waveform of SAMPLES to its scores, {"median": …, "p95": …}. Needs TensorFlow alone.
+Prints milliseconds from one waveform of SAMPLES to its scores, {"median": …, "p95": …}. Needs only TensorFlow.
 """
 
 import json

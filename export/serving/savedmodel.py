@@ -1,4 +1,4 @@
-"""A TensorFlow SavedModel of a classifier, as TF Serving loads it: stock TensorFlow ops alone, neither Keras nor us.
+"""A TensorFlow SavedModel of a classifier, as TF Serving loads it: stock TensorFlow operations only.
 
     serving_default   waveform float32 [batch, samples >= 1] at the model's rate
                       -> label string [batch], labels string [batch, classes], scores float32 [batch, classes]
@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.serving import warmup
-from urbansound.audio.graph_resample import resample
+from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
 
@@ -85,7 +85,7 @@ def _signatures(classifier):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "wav_bytes")])
     def wav_bytes(wav_bytes):
         def score(contents):
-            waveform = resample(*decode_wav(contents), classifier.audio.sample_rate)
+            waveform = resample_in_graph(*decode_wav(contents), classifier.audio.sample_rate)
             return classifier.score(waveform[tf.newaxis])[0]
 
         row = tf.TensorSpec([len(classifier.class_names)], tf.float32)

@@ -1,9 +1,11 @@
-"""TFLite files of a Classifier, built-in operations alone, and how to run them.
+"""TFLite files of a Classifier, of built-in operations only.
 
-float32, float16    waveform float32 [1, clip_samples] to scores float32 [1, classes]; float16: the weights
-int8                the same, the front-end in float, the model's layers but the first in int8; of networks of
-                    depthwise convolutions (yamnet) their weights alone
+float32, float16    waveform float32 [1, clip_samples] to scores float32 [1, classes]; float16: the network's weights
+int8                the same, the front-end in float, each network as its architecture's record says
 int8_spectrogram    log-mel int8 [1, frames, n_mels] to scores int8 [1, classes], every operation int8
+
+A file is joined of pieces: the front-end, the parts of each network that its record names, the mean of an
+ensemble's scores. Each piece is converted by itself, so its precision is that of all its operations.
 """
 
 import tempfile
@@ -11,32 +13,35 @@ import tempfile
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
-from export.tflite import equalization, quantization
+from export.tflite import quantization
+from export.tflite.join import Join
+from urbansound import models
 from urbansound.audio.logmel import log_mel
 from urbansound.errors import InputError
+from urbansound.models import ensemble
+from urbansound.models.record import FLOAT, INT8, INT8_WEIGHTS
 
-FORMATS = ("float32", "float16", "int8", "int8_spectrogram")
-FRONT_END = "front_end"  # name scope of the operations that make the log-mel
+INTEGER_ONLY = "int8_spectrogram"
+FORMATS = ("float32", "float16", "int8", INTEGER_ONLY)
+FRONT_END = "front_end"  # the scope of the operations that make the log-mel
 
 
-def check(classifier, formats):
-    """Stop on what can't be exported, before any work.
-
-    Raises:
-      InputError: a format of another name; an n_fft that the files' Fourier transform does not know.
-    """
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f"format must be one of {', '.join(FORMATS)}. Received: {name}")
+def unfit(classifier, format):
+    """Why a Classifier can't be made a file of this format, in one line; None where it can."""
     n_fft = classifier.audio.n_fft
-    if n_fft & (n_fft - 1) and set(formats) - {"int8_spectrogram"}:
-        raise InputError(
+    if n_fft & (n_fft - 1) and format != INTEGER_ONLY:
+        return (
             "TFLite's Fourier transform needs an n_fft that is a power of two. "
             f"Received: n_fft={n_fft}; train with --n_fft={1 << n_fft.bit_length()} --win_length="
-            f"{classifier.audio.win_length}, or export int8_spectrogram, which holds no front-end"
+            f"{classifier.audio.win_length}, or export {INTEGER_ONLY}, which holds no front-end"
         )
+    for name in classifier.architectures if format == INTEGER_ONLY else ():
+        recipe = models.architecture(name).int8
+        if not recipe.integer_only:
+            advice = "" if len(classifier.architectures) == 1 else f"; an ensemble without {name} can"
+            return f"{name} can't be all int8. {recipe.why}{advice}"
+    return None
 
 
 def convert(classifier, format, calibration=None):
@@ -52,98 +57,167 @@ def convert(classifier, format, calibration=None):
       The file's bytes, without metadata.
 
     Raises:
-      InputError: see `check`; no calibration data, or of another length; a model that can't be all int8.
+      InputError: the format can't be made (see `unfit`); no calibration data, or of another length.
+      RuntimeError: an operation has another precision than its record says.
     """
-    check(classifier, [format])
-    if format == "float32":
-        return _float_file(_scores_of_waveform(classifier))
-    if format == "float16":
-        return quantization.float16_weights(_float_file(_scores_of_waveform(classifier)), FRONT_END)
-    samples = classifier.audio.clip_samples
+    if reason := unfit(classifier, format):
+        raise InputError(f"{format} can't be made: {reason}")
+    audio = classifier.audio
+    if format in ("int8", INTEGER_ONLY):
+        _check_calibration(calibration, format, audio.clip_samples)
+    if format == INTEGER_ONLY:
+        inputs = _log_mels(calibration, audio)
+        file = Join("log_mel", (1, audio.frames, audio.n_mels))
+        whole = file.finish(_append_networks(file, file.input, classifier, _cut_float), "scores")
+        return checked(quantization.static_int8(whole, inputs, float_ends=False), INT8, format)
+    front_end = _front_end(audio)
+    file = Join("waveform", (1, audio.clip_samples))
+    place = file.append(front_end, [file.input], FRONT_END)
+    if format == "int8":
+        log_mels = _log_mels(calibration, audio)
+        make = lambda network, record: _recipe_pieces(network, record, log_mels)  # noqa: E731
+    else:
+        make = lambda network, _: [converted(network, half=format == "float16")]  # noqa: E731
+    return file.finish(_append_networks(file, place, classifier, make), "scores")
+
+
+def cut(network, ends):
+    """The parts of a network between layers.
+
+    Args:
+      network: a keras.Model.
+      ends: names of the layers that a part ends with; None: the network's output.
+
+    Returns:
+      [keras.Model], each taking what the one before gives; layers and weights are the network's own.
+    """
+    parts, start = [], network.input
+    for end in ends:
+        stop = network.output if end is None else network.get_layer(end).output
+        parts.append(keras.Model(start, stop))
+        start = stop
+    return parts
+
+
+def _check_calibration(calibration, format, samples):
     if calibration is None or not len(calibration) or np.shape(calibration)[1:] != (samples,):
         raise InputError(
             f"{format} needs windows of training clips, float32 [clips, {samples}], for its ranges. "
             f"Received: {None if calibration is None else list(np.shape(calibration))}"
         )
-    if format == "int8":
-        content = _float_file(_scores_of_waveform(classifier))
-        if not quantization.has_depthwise(content):  # else no channels share a step
-            content = equalization.equalized(content, calibration)
-        return quantization.static_int8(content, calibration, FRONT_END)
-    log_mels = [log_mel(window, classifier.audio).numpy() for window in calibration]
-    return quantization.static_int8(
-        equalization.equalized(_float_file(_scores_of_log_mel(classifier)), log_mels), log_mels
-    )
 
 
-def score_windows(content, audio):
-    """What scores waveforms by a TFLite file in TensorFlow Lite's interpreter.
+def _log_mels(windows, audio):
+    """[float32 [1, frames, n_mels]] of windows float32 [clips, clip_samples]."""
+    return [log_mel(window[np.newaxis], audio).numpy() for window in windows]
+
+
+def _append_networks(file, log_mels, classifier, make):
+    """Append a classifier's networks and the means of ensembles to a Join; the place of the scores.
 
     Args:
-      content: the bytes of a file of any of FORMATS.
-      audio: the classifier's AudioConfig; for int8_spectrogram, log-mels are computed by it.
-
-    Returns:
-      A function of windows float32 [n, clip_samples] that returns scores float32 [n, classes].
+      file: the Join.
+      log_mels: the place of the log-mel in it.
+      classifier: a Classifier.
+      make: function of a network and its Architecture that returns the files it is joined of.
     """
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    names, scopes = iter(classifier.architectures), {}
 
-    def score(windows):
-        rows = np.empty((len(windows), target["shape"][1]), np.float32)
-        for row, window in enumerate(np.asarray(windows, np.float32)):
-            interpreter.set_tensor(source["index"], _input_of(window, source, audio)[np.newaxis])
-            interpreter.invoke()
-            rows[row] = dequantize(interpreter.get_tensor(target["index"])[0], target)
-        return rows
+    def append(model):
+        members = ensemble.members(model)
+        if members:
+            scores = [append(member) for member in members.values()]
+            return file.append(_mean(len(scores), len(classifier.class_names)), scores, "mean")
+        name = next(names)
+        scopes[name] = scopes.get(name, 0) + 1
+        place = log_mels
+        for piece, content in enumerate(make(model, models.architecture(name))):
+            place = file.append(content, [place], f"{name}_{scopes[name]}/{piece}")
+        return place
 
-    return score
-
-
-def quantize(values, tensor):
-    """Floats to the int8 steps of a tensor, an entry of the interpreter's details; same shape."""
-    scale, zero_point = tensor["quantization"]
-    return np.clip(np.round(np.asarray(values) / scale) + zero_point, -128, 127).astype(np.int8)
+    return append(classifier.model)
 
 
-def dequantize(values, tensor):
-    """What values of a tensor stand for, float32, same shape; those of a float tensor are themselves."""
-    if tensor["dtype"] == np.float32:
-        return values
-    scale, zero_point = tensor["quantization"]
-    return np.float32(scale) * (values.astype(np.float32) - zero_point)
+def _recipe_pieces(network, record, log_mels):
+    """The files of a network in the format "int8", of its record's precisions; calibrated on float32 log-mels."""
+    contents, floats, shape = [], [], log_mels[0].shape
+    for part, (end, precision) in zip(
+        cut(network, [end for end, _ in record.int8.pieces]), record.int8.pieces, strict=True
+    ):
+        content = converted(part, shape)
+        where = f"{record.name}, up to {end or 'the scores'}"
+        if precision == INT8:
+            inputs = (_through(floats, clip) for clip in log_mels)
+            contents.append(checked(quantization.static_int8(content, inputs, float_ends=True), INT8, where))
+        elif precision == INT8_WEIGHTS:
+            contents.append(checked(quantization.int8_weights(content), INT8_WEIGHTS, where))
+        else:
+            contents.append(checked(content, FLOAT, where))
+        floats.append(quantization.interpreter(content))
+        shape = floats[-1].get_output_details()[0]["shape"]
+    return contents
 
 
-def _input_of(window, tensor, audio):
-    """What a file wants of a window float32 [clip_samples]."""
-    return window if tensor["dtype"] == np.float32 else quantize(log_mel(window, audio), tensor)
+def _through(interpreters, values):
+    """An array through files of one input, one after the other."""
+    for runner in interpreters:
+        runner.set_tensor(runner.get_input_details()[0]["index"], values)
+        runner.invoke()
+        values = runner.get_tensor(runner.get_output_details()[0]["index"])
+    return values
 
 
-def _scores_of_waveform(classifier):
-    def score(waveform):
-        with tf.name_scope(FRONT_END):
-            features = log_mel(waveform, classifier.audio)
-        return {"scores": classifier.model(features, training=False)}
-
-    return classifier.model, score, tf.TensorSpec([1, classifier.audio.clip_samples], tf.float32, "waveform")
-
-
-def _scores_of_log_mel(classifier):
-    def score(log_mel):
-        return {"scores": classifier.model(log_mel, training=False)}
-
-    audio = classifier.audio
-    return classifier.model, score, tf.TensorSpec([1, audio.frames, audio.n_mels], tf.float32, "log_mel")
+def checked(content, precision, where):
+    """The file; RuntimeError where an operation of it has another precision."""
+    wrong = {
+        INT8: quantization.float_operations,
+        INT8_WEIGHTS: quantization.float_weights,
+        FLOAT: quantization.int8_operations,
+    }[precision](content)
+    if wrong:
+        raise RuntimeError(f"{where}: {', '.join(dict.fromkeys(wrong))} should be {precision}; mend its record")
+    return content
 
 
-def _float_file(graph):
-    """The float32 file of (model, function of one tensor, its TensorSpec)."""
-    model, function, spec = graph
+def _cut_float(network, record):
+    """The float files of a network cut as for int8, so that the converter fuses nothing that int8 can't do."""
+    contents, shape = [], None
+    for part in cut(network, [end for end, _ in record.int8.pieces]):
+        contents.append(converted(part, shape))
+        shape = quantization.interpreter(contents[-1]).get_output_details()[0]["shape"]
+    return contents
+
+
+def _front_end(audio):
+    def waveform_to_log_mel(waveform):
+        return log_mel(waveform, audio)
+
+    spec = tf.TensorSpec([1, audio.clip_samples], tf.float32, "waveform")
+    return _from_function(waveform_to_log_mel, [spec])
+
+
+def _mean(count, classes):
+    """The float file of the mean of `count` scores [1, classes]."""
+    specs = [tf.TensorSpec([1, classes], tf.float32, f"scores_{i}") for i in range(count)]
+    return _from_function(lambda *scores: tf.add_n(scores) * (1 / count), specs)
+
+
+def _from_function(function, specs):
+    concrete = tf.function(function).get_concrete_function(*specs)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+
+
+def converted(part, shape=None, half=False):
+    """The float file of a keras.Model, float32 or with float16 weights, for inputs of a batch of 1 or of `shape`."""
+    shape = (1, *part.input_shape[1:]) if shape is None else shape
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serving_default", function, input_signature=[spec])
+        archive.track(part)
+        spec = tf.TensorSpec([int(size) for size in shape], tf.float32)
+        archive.add_endpoint("serving_default", lambda x: part(x, training=False), input_signature=[spec])
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        return quantization.constant_biases(converter.convert())
+        if half:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()

@@ -1,4 +1,4 @@
-"""What a device needs beside int8_spectrogram.tflite: the front-end as constants, and vectors to test it with.
+"""What a device needs in addition to int8_spectrogram.tflite: the front-end as constants, and vectors to test it with.
 
 frontend.h, frontend.json            the same constants, for C and for everything else
 reference.npz                        waveform, log_mel, input, output: what comes in and goes out at each step
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from export.tflite import convert
+from export.tflite import runtime
 from urbansound.audio.logmel import LEAST_MEAN, hann_window, log_mel, padding
 from urbansound.audio.mel_filterbank import mel_filterbank
 from urbansound.files import replacing, write_json, write_text
@@ -116,7 +116,7 @@ def _arrays(audio):
 def _vectors(interpreter, waveforms, audio):
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     log_mels = log_mel(waveforms, audio).numpy()
-    inputs = convert.quantize(log_mels, source)
+    inputs = runtime.quantize(log_mels, source)
     outputs = []
     for row in inputs:
         interpreter.set_tensor(source["index"], row[np.newaxis])

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export.tflite.convert import FRONT_END
-from export.tflite.convert.quantization import pack, unpack
+from export.tflite.join import pack, unpack
 
 WARM_UP = 5
 BUILTIN = schema.BuiltinOperator
@@ -58,7 +58,7 @@ def latency(content, threads=1, runs=50):
     """Milliseconds from one window to its scores, in the interpreter as it comes, with XNNPACK.
 
     The interpreter's Python API times no single operation. So the front-end is cut out of the file (see
-    `front_end`) and run beside the whole of it in turn; the backbone is the difference of their medians.
+    `front_end`) and run in turn with the whole of it; the backbone is the difference of their medians.
 
     Args:
       content: a .tflite file whose one input has a fixed shape.
@@ -96,7 +96,7 @@ def arena_bytes(content):
 
     No API tells it, but the interpreter's planner has placed every tensor once it is allocated: this is
     the stretch of memory from the first to the last of those that depend on the input, and the sizes of
-    those that depend on constants alone (weights unpacked from float16), which are kept elsewhere. Without
+    those that depend only on constants (weights unpacked from float16), which are kept elsewhere. Without
     delegates, as on a device that has none; XNNPACK keeps tensors within its own part of the graph itself.
     """
     interpreter = Interpreter(

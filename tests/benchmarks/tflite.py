@@ -52,8 +52,8 @@ def main(argv):
 def of_run(folder):
     """(int8 file, seconds of its window) of a run."""
     from export.tflite import convert
+    from urbansound.audio.length import fit_length
     from urbansound.data import cache
-    from urbansound.data.pipeline import fit_length
     from urbansound.inference.classifier import Classifier
     from urbansound.inference.evaluation import clips_of
     from urbansound.run import Run

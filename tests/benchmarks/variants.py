@@ -1,12 +1,13 @@
 """The family in one table: what each trained run is, takes and reaches; Markdown, as README has it.
 
-python tests/benchmarks/variants.py --run_dirs=runs/cnn,runs/crnn,… [--untrained=resnet50,vggish] [--rounds=5]
+python tests/benchmarks/variants.py [--run_dirs=runs/cnn,runs/crnn,…] [--untrained=resnet50,vggish] [--rounds=5]
 
 A run is exported to int8 (`python -m export`), which measures it on its own test fold. Training steps on
 a batch in memory and int8 windows on one thread are timed in turn, round by round, in this process, on
 whatever cores it has; figures are medians. Minutes of training are steps times that, the epochs of the run,
-and for a frozen body its embeddings once per clip; feeding adds a few percent. What is untrained (its weights
-are not at hand) has sizes and times alone, of its flag file's settings.
+and for a frozen body its embeddings once per clip; feeding adds a few percent. An architecture that is untrained
+(its weights are not at hand) has only sizes and times, by the settings of its flag file; where neither flag
+is passed, all of them are.
 """
 
 import json
@@ -26,7 +27,7 @@ from absl import app, flags
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_DIRS = flags.DEFINE_list("run_dirs", [], "trained runs, a row each")
-UNTRAINED = flags.DEFINE_list("untrained", [], "flag files of configs/ by name, built with random weights")
+UNTRAINED = flags.DEFINE_list("untrained", [], "architectures by name, built with random weights")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds", lower_bound=1)
 WINDOWS_PER_ROUND = 10
 CLASSES, CLIPS = 10, 1260  # of an untrained row: UrbanSound8K's folds 1 and 3
@@ -37,9 +38,10 @@ UNKNOWN = "–"  # noqa: RUF001
 def main(argv):
     """Print the table, then one line of JSON."""
     del argv
-    if not RUN_DIRS.value and not UNTRAINED.value:
-        sys.exit("error: pass --run_dirs=FOLDER,FOLDER or --untrained=NAME,NAME")
-    rows = [of_run(folder) for folder in RUN_DIRS.value] + [of_flags(name) for name in UNTRAINED.value]
+    from urbansound import models
+
+    untrained = UNTRAINED.value if RUN_DIRS.value or UNTRAINED.value else models.names()
+    rows = [of_run(folder) for folder in RUN_DIRS.value] + [of_architecture(name) for name in untrained]
     measure(rows)
     columns = {
         "variant": lambda row: row["variant"],
@@ -54,12 +56,16 @@ def main(argv):
     print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
         print(f"| {' | '.join(text(row) for text in columns.values())} |")
-    kept = [{name: value for name, value in row.items() if name not in ("model", "config", "content")} for row in rows]
+    kept = [
+        {name: value for name, value in row.items() if name not in ("networks", "config", "content")} for row in rows
+    ]
     print(json.dumps(kept))
 
 
 def of_run(folder):
     """A row of a trained run."""
+    from urbansound import models
+    from urbansound.models import ensemble
     from urbansound.run import Run
 
     run = Run.open(folder)
@@ -70,7 +76,8 @@ def of_run(folder):
         report = json.loads(Path(home, "out/report.json").read_text())
         content = Path(home, "out/variant_int8.tflite").read_bytes()
     (file,) = report["files"]
-    name = run.config.model.model
+    networks = ensemble.networks(run.load_model())
+    name = "+".join(run.architectures)
     width = run.config.model.width
     return {
         "variant": name if width == 1 else f"{name}, width {width:g}",
@@ -79,13 +86,13 @@ def of_run(folder):
         "change": file["accuracy_change"],
         "clips": int((run.clips.split == "train").sum()),
         "content": content,
-        "model": run.load_model(),
+        "networks": list(zip(map(models.architecture, run.architectures), networks, strict=True)),
         "config": run.config,
     }
 
 
-def of_flags(name):
-    """A row of the flag file configs/`name`.flags with random weights."""
+def of_architecture(name):
+    """A row of an architecture with random weights, by configs/`name`.flags where there is one."""
     from export.tflite import convert
     from urbansound import flags as setting_flags
     from urbansound import models
@@ -93,11 +100,13 @@ def of_flags(name):
 
     values = flags.FlagValues()
     setting_flags.define(values)
-    values([name, f"--flagfile={ROOT}/configs/{name}.flags"])
+    os.chdir(ROOT)  # where nested flag files are found from
+    file = f"configs/{name}.flags" if Path(f"configs/{name}.flags").exists() else "configs/urbansound8k.flags"
+    values([name, f"--flagfile={file}", f"--model={name}", "--nocepstrum"])
     config = setting_flags.config_from(values)
-    model = models.build(config.model.model, (config.audio.frames, config.audio.n_mels), CLASSES, config.model)
+    model, networks = models.build((config.audio.frames, config.audio.n_mels), CLASSES, config.model)
     names = tuple(map(str, range(CLASSES)))
-    classifier = Classifier(model, config.audio, config.audio.clip_samples, config.data.short_clips, names)
+    classifier = Classifier(model, config.audio, config.audio.clip_samples, config.data.short_clips, names, (name,))
     shape = (CALIBRATION_WINDOWS, config.audio.clip_samples)
     windows = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
     return {
@@ -107,7 +116,7 @@ def of_flags(name):
         "change": None,
         "clips": CLIPS,
         "content": convert.convert(classifier, "int8", windows),
-        "model": model,
+        "networks": networks,
         "config": config,
     }
 
@@ -119,7 +128,7 @@ def measure(rows):
     for row in rows:
         row["bytes"] = len(row["content"])
         row["multiply_adds"] = profile.multiply_adds(row["content"])
-    costs = [training_cost(row["model"], row["config"], row["clips"]) for row in rows]
+    costs = [training_cost(row["networks"], row["config"], row["clips"]) for row in rows]
     interpreters = [profile.ready(row["content"], threads=1) for row in rows]
     minutes, latency = [[] for _ in rows], [[] for _ in rows]
     for round_ in range(-1, ROUNDS.value):  # the first warms up
@@ -137,24 +146,32 @@ def measure(rows):
         row["minutes"], row["latency"] = statistics.median(minutes[place]), statistics.median(latency[place])
 
 
-def training_cost(model, config, clips):
-    """A function that times one step and returns the minutes of the whole training; see the top."""
-    from urbansound import models
-    from urbansound.data.pipeline import steps_per_epoch
-    from urbansound.training import embeddings, fit
+def training_cost(networks, config, clips):
+    """A function that times one step of each network and returns the minutes of the whole training; see the top."""
+    from urbansound.training import stages
 
-    steps = steps_per_epoch(clips, config)
-    fit.compile_model(model, config.train, steps)
+    costs = [
+        stage_cost(record, network, stages.settings(record, network, config), clips) for record, network in networks
+    ]
+    return lambda: sum(cost() for cost in costs)
+
+
+def stage_cost(record, network, config, clips):
+    """The same of one network."""
+    from urbansound.data.pipeline import steps_per_epoch
+    from urbansound.training import embeddings, fit, stages
+
+    steps, batch = steps_per_epoch(clips, config), config.train.batch_size
+    learner, body = network, None
+    optimizer = fit.compile_model(network, config.train, steps)
     generator = np.random.default_rng(0)
-    batch = config.train.batch_size
-    log_mels = generator.normal(0, 1, (batch, *model.input.shape[1:])).astype(np.float32)
-    targets = np.eye(CLASSES, dtype=np.float32)[generator.integers(CLASSES, size=batch)]
-    learner, inputs, body = model, log_mels, None
-    if embeddings.is_frozen(model):
-        body, learner = embeddings.body(model), embeddings.head(model)
+    inputs = log_mels = generator.normal(0, 1, (batch, *network.input.shape[1:])).astype(np.float32)
+    classes = network.output.shape[-1]
+    targets = np.eye(classes, dtype=np.float32)[generator.integers(classes, size=batch)]
+    if stages.is_frozen(record, network):
+        body, learner = embeddings.split(network, record.embedding)
+        learner.compile(optimizer, network.loss)
         inputs = body.predict(log_mels, verbose=0)
-    elif models.cepstrum.has_beside(model):
-        learner = models.cepstrum.learner(model)  # the cepstrum is trained before, in seconds
 
     def minutes():
         start = time.perf_counter()

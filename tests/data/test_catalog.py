@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from urbansound.config import DataConfig
-from urbansound.data import catalog
+from urbansound.data import catalog, datasets
+from urbansound.data.datasets import csv, folder, urbansound8k
 from urbansound.errors import InputError
 
 
@@ -51,7 +52,7 @@ def write_csv(tmp_path, text, clips="abcdef"):
 
 
 def test_urbansound8k_as_published(us8k):
-    found = catalog.load(DataConfig(dataset="urbansound8k", data_dir=str(us8k)))
+    found = datasets.load(DataConfig(dataset="urbansound8k", data_dir=str(us8k)))
     assert found.name == "urbansound8k"
     assert len(found.clips) == 8732
     assert found.class_names == (
@@ -68,10 +69,10 @@ def test_urbansound8k_as_published(us8k):
 
 
 def test_data_dir_may_be_the_data_set_itself_and_folds_chosen(us8k):
-    found = catalog.urbansound8k(us8k / "UrbanSound8K", folds=(2, 10))
+    found = urbansound8k.read(us8k / "UrbanSound8K", folds=(2, 10))
     assert found.clips.fold.value_counts().to_dict() == {2: 888, 10: 837}
     with pytest.raises(InputError, match="no fold 11; the folds are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"):
-        catalog.urbansound8k(us8k, folds=(1, 11))
+        urbansound8k.read(us8k, folds=(1, 11))
 
 
 def test_a_chosen_fold_needs_no_audio_of_the_others(us8k, tmp_path):
@@ -81,18 +82,18 @@ def test_a_chosen_fold_needs_no_audio_of_the_others(us8k, tmp_path):
     for fold in (1, 2, 3, 4, 5, 6, 8, 9, 10):
         (tmp_path / "audio" / f"fold{fold}").symlink_to(whole / "audio" / f"fold{fold}")
     with pytest.raises(InputError, match=r"no such file .*838 of 8732 clips are missing.*--folds"):
-        catalog.urbansound8k(tmp_path)
-    assert len(catalog.urbansound8k(tmp_path, folds=(1, 2)).clips) == 1761
+        urbansound8k.read(tmp_path)
+    assert len(urbansound8k.read(tmp_path, folds=(1, 2)).clips) == 1761
 
 
 def test_esc50_and_esc10_as_published(tmp_path, shared_data):
     lay_out(tmp_path / "ESC-50-master/meta/esc50.csv", shared_data / "esc10/esc50.csv", lambda row: row["filename"])
-    found = catalog.load(DataConfig(dataset="esc50", data_dir=str(tmp_path)))
+    found = datasets.load(DataConfig(dataset="esc50", data_dir=str(tmp_path)))
     assert len(found.clips) == 2000
     assert len(found.class_names) == 50
     assert found.class_names[:3] == ("dog", "rooster", "pig")
     assert found.clips.salience.isna().all()
-    ten = catalog.load(DataConfig(dataset="esc10", data_dir=str(tmp_path / "ESC-50-master")))
+    ten = datasets.load(DataConfig(dataset="esc10", data_dir=str(tmp_path / "ESC-50-master")))
     assert ten.name == "esc10"
     assert ten.clips.label.value_counts().unique().tolist() == [40]
     assert ten.class_names == tuple(name for name in found.class_names if name in set(ten.clips.label))
@@ -112,7 +113,7 @@ def test_folder(tmp_path):
         "dog/notes.txt",
     ):
         touch(tmp_path / name)
-    found = catalog.load(DataConfig(dataset="folder", data_dir=str(tmp_path)))
+    found = datasets.load(DataConfig(dataset="folder", data_dir=str(tmp_path)))
     assert found.class_names == ("cat", "dog")
     assert found.clips.label.value_counts().to_dict() == {"dog": 9, "cat": 7}
     assert not found.clips.path.str.contains("hidden|cache|git|notes").any()
@@ -120,7 +121,7 @@ def test_folder(tmp_path):
     assert found.clips.recording.iloc[0] == "cat/0"
     assert found.clips.groupby("label").fold.nunique().tolist() == [5, 5]
     elsewhere = tmp_path.rename(tmp_path.with_name("moved"))
-    moved = catalog.folder(elsewhere)
+    moved = folder.read(elsewhere)
     assert moved.clips.drop(columns="path").equals(found.clips.drop(columns="path"))
 
 
@@ -139,12 +140,12 @@ def test_faulty_folder(tmp_path, files, text):
     for name in files:
         touch(tmp_path / name)
     with pytest.raises(InputError, match=text):
-        catalog.folder(tmp_path)
+        folder.read(tmp_path)
 
 
 def test_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        catalog.folder(tmp_path / "nowhere")
+        folder.read(tmp_path / "nowhere")
 
 
 def test_csv_with_all_columns_beside_its_clips(tmp_path):
@@ -153,7 +154,7 @@ def test_csv_with_all_columns_beside_its_clips(tmp_path):
         "\ufeffpath, label,fold,recording,salience\n"
         'a.wav,dog,1,r1,1\n\nb.wav,"cat, wild",1,r2,\nc.wav,dog,2,r3,2\nd.wav,"cat, wild",2,r4,1\n',
     )
-    found = catalog.load(DataConfig(dataset="csv", csv=str(path), test_fold=2))
+    found = datasets.load(DataConfig(dataset="csv", csv=str(path), test_fold=2))
     assert found.class_names == ("cat, wild", "dog")
     assert found.clips.path.tolist() == [str(tmp_path / f"{name}.wav") for name in "abcd"]
     assert found.clips.recording.tolist() == ["r1", "r2", "r3", "r4"]
@@ -163,7 +164,7 @@ def test_csv_with_all_columns_beside_its_clips(tmp_path):
 def test_csv_with_paths_and_labels_alone(tmp_path):
     path = write_csv(tmp_path / "clips", "label,path\ndog,a.wav\nNA,b.wav\ndog,./c.wav\nNA,d.wav\n")
     moved = path.rename(tmp_path / "elsewhere.csv")
-    found = catalog.csv(moved, data_dir=tmp_path / "clips")
+    found = csv.read(moved, data_dir=tmp_path / "clips")
     assert found.class_names == ("NA", "dog")
     assert found.clips.recording.tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert found.clips.groupby("label").fold.nunique().tolist() == [2, 2]
@@ -199,16 +200,16 @@ def test_csv_with_paths_and_labels_alone(tmp_path):
 )
 def test_faulty_csv(tmp_path, text, fault):
     with pytest.raises(InputError, match=fault) as caught:
-        catalog.load(DataConfig(dataset="csv", csv=str(write_csv(tmp_path, text))))
+        datasets.load(DataConfig(dataset="csv", csv=str(write_csv(tmp_path, text))))
     assert "\n" not in str(caught.value)
 
 
 def test_csv_that_is_none(tmp_path):
     with pytest.raises(InputError, match=r"gone.csv: can't be read \(No such file"):
-        catalog.csv(tmp_path / "gone.csv")
+        csv.read(tmp_path / "gone.csv")
     (tmp_path / "latin.csv").write_bytes("path,label\nä.wav,hund\n".encode("latin-1"))
     with pytest.raises(InputError, match="not CSV in UTF-8"):
-        catalog.csv(tmp_path / "latin.csv")
+        csv.read(tmp_path / "latin.csv")
 
 
 def test_data_set_that_is_not_there_says_how_to_get_it(tmp_path):
@@ -216,23 +217,18 @@ def test_data_set_that_is_not_there_says_how_to_get_it(tmp_path):
         with pytest.raises(
             InputError, match=f"python -m urbansound.download --dataset={dataset} --data_dir={tmp_path}"
         ):
-            catalog.load(DataConfig(dataset=name, data_dir=str(tmp_path)))
+            datasets.load(DataConfig(dataset=name, data_dir=str(tmp_path)))
 
 
 def test_metadata_missing(tmp_path):
     (tmp_path / "UrbanSound8K" / "audio").mkdir(parents=True)
     with pytest.raises(InputError, match=r"metadata/UrbanSound8K.csv: no such file"):
-        catalog.urbansound8k(tmp_path)
+        urbansound8k.read(tmp_path)
 
 
 def test_class_that_the_chosen_folds_lack(tmp_path):
     rows = [("a.wav", 1, 1, 1, 0, "dog"), ("b.wav", 2, 1, 1, 1, "cat"), ("c.wav", 3, 2, 2, 0, "dog")]
     root = small_us8k(tmp_path, rows)
-    assert catalog.urbansound8k(root).class_names == ("dog", "cat")
+    assert urbansound8k.read(root).class_names == ("dog", "cat")
     with pytest.raises(InputError, match="folds 2: class 'cat' has no clip"):
-        catalog.urbansound8k(root, folds=(2,))
-
-
-def test_synthetic_is_not_loaded_here():
-    with pytest.raises(InputError, match="dataset must be one of urbansound8k"):
-        catalog.load(DataConfig())
+        urbansound8k.read(root, folds=(2,))

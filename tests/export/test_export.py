@@ -71,8 +71,8 @@ def test_files_name_themselves_and_the_classes_in_order(home, exported):
     for name in FORMATS[1:]:
         content = (out / f"street_{name}.tflite").read_bytes()
         described, inside = metadata.read_metadata(content)
-        assert described["name"] == f"street_{name}"
-        assert "yours" in described["license"]
+        assert described.name == f"street_{name}"
+        assert "yours" in described.license
         assert inside == labels
         interpreter = Interpreter(model_content=content)
         interpreter.allocate_tensors()

@@ -11,8 +11,9 @@ import pytest
 from export import measurement, report
 from export.tflite import convert
 from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.data.datasets.record import MADE_UP
 from urbansound.inference.classifier import Classifier
-from urbansound.report import plots
+from urbansound.report import style
 from urbansound.run import Run
 
 NAMES = ("a", "b", "c")
@@ -48,10 +49,10 @@ def export(classifier, tmp_path_factory):
     return folder, run, baseline, files, (labels, expected, worse)
 
 
-def make_run(path):
-    clips = pd.DataFrame({"path": "x.wav", "label": NAMES, "fold": [1, 1, 2], "recording": ["r", "s", "t"],
+def make_run(path, recordings="rst", **data):
+    clips = pd.DataFrame({"path": "x.wav", "label": NAMES, "fold": [1, 1, 2], "recording": list(recordings),
                           "salience": None, "split": ["train", "train", "test"]})  # fmt: skip
-    config = dataclasses.replace(Config(), audio=AUDIO, data=DataConfig(test_fold=2))
+    config = dataclasses.replace(Config(), audio=AUDIO, data=DataConfig(test_fold=2, **data))
     return Run.create(path, config, NAMES, clips, pd.DataFrame(columns=["path", "fault"]))
 
 
@@ -117,8 +118,27 @@ def test_markdown_says_the_same(export):
         assert f"{file['latency_ms']['one_thread']['median']:.2f} " in cells[9]
     assert "int8 lost more than 0.5 points and was not kept" in text
     assert "float32 lost" not in text
-    assert report.SYNTHETIC in text  # the run's data set is the synthetic one
+    assert MADE_UP in text  # the run's data set is the synthetic one
     assert f"{100 * baseline['accuracy']:.1f} %" in text
+
+
+def test_a_fold_and_a_random_split_are_called_what_they_are(export, classifier, tmp_path):
+    folder, _, baseline, files, _ = export
+    text, written = (folder / "report.md").read_text(), json.loads((folder / "report.json").read_text())
+    assert "40 test clips (test fold 2)" in text
+    assert "No recording is in two of train, validation and test." in text
+    assert (written["split"], written["test_fold"]) == ("folds", 2)
+    files = [{**file, "path": tmp_path / file["path"]} for file in written["files"]]
+    data = {"split": "random", "val_fraction": 0, "dataset": "esc50", "data_dir": "data"}
+    run = make_run(tmp_path / "random", recordings="rsr", **data)
+    report.write(tmp_path, run, classifier, baseline, files, 0.5)
+    text, written = (tmp_path / "report.md").read_text(), json.loads((tmp_path / "report.json").read_text())
+    assert "40 test clips (random split, part 2 of 10)" in text
+    assert "test fold" not in text
+    assert "No recording is in two" not in text
+    assert "the recordings of 1 of 1 test clips are also in train or validation" in text
+    assert (written["split"], written["test_fold"]) == ("random", None)
+    assert "CC BY-NC 3.0 (not for commercial use" in text.splitlines()[2]
 
 
 def test_every_table_row_has_all_columns(export):
@@ -142,7 +162,7 @@ def test_picture_shows_each_file_without_overlaps(export):
     for name, one in (("saved_model", whole), ("int8_spectrogram", bare)):
         written["files"].append(written["files"][0] | {"format": name, "latency_ms": {"one_thread": one}})
     figure = report.picture(written)
-    plots.pixels(figure)
+    style.pixels(figure)
     accuracy = figure.axes[0]
     names = [text.get_text() for text in accuracy.get_yticklabels()]
     assert names == ["float32", "int8\n(not kept)", "saved_model", "int8_spectrogram"]

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from export import model_card
+from export import model_card, provenance
 from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.data import datasets
 from urbansound.inference.classifier import Classifier
 from urbansound.report import metrics
 from urbansound.run import Run
@@ -22,21 +23,25 @@ FILE = {
 }  # fmt: skip
 
 
-def make(tmp_path, dataset="urbansound8k"):
-    """(text of the card, report) of a run whose third class is never heard."""
+def make(tmp_path, dataset="urbansound8k", split="folds"):
+    """(text of the card, report) of a run whose third class is never predicted."""
     clips = pd.DataFrame(
         {"path": "x.wav", "label": NAMES * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
-         "recording": [f"r{i // 2}" for i in range(12)], "split": ["train"] * 5 + ["validation"] + ["test"] * 6}
+         "recording": [f"r{i // 2}" for i in range(12)], "split": ["train"] * 4 + ["validation"] * 2 + ["test"] * 6}
     )  # fmt: skip
     where = {"synthetic": {}, "csv": {"csv": "table.csv"}}.get(dataset, {"data_dir": "data"})
-    data = DataConfig(dataset=dataset, test_fold=3, **where)
+    if split == "random":
+        clips["split"] = ["train", "test"] * 6  # of each recording, one clip on either side
+        where |= {"val_fraction": 0}
+    data = DataConfig(dataset=dataset, test_fold=3, split=split, **where)
     skipped = pd.DataFrame({"path": ["y.wav"], "fault": ["not audio"]})
     run = Run.create(tmp_path / "card", dataclasses.replace(Config(), data=data), NAMES, clips, skipped)
     labels, answers = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 0, 0, 1, 0])
     scores = 0.7 * np.eye(3)[answers] + 0.1
     keras = metrics.evaluate(labels, scores, list("aabbcc"), NAMES) | {"parameters": 12345}
-    report = {"run": "card", "model": "cnn", "dataset": dataset, "test_fold": 3, "keras": keras, "files": [FILE],
-              "machine": {"cores": 2}}  # fmt: skip
+    report = {"run": "card", "model": "cnn", "dataset": dataset, "keras": keras, "files": [FILE],
+              "machine": {"cores": 2}, "tested_on": provenance.tested_on(data),
+              "shared_recordings": provenance.shared_recordings(clips)}  # fmt: skip
     classifier = Classifier(None, AudioConfig(), 44100, "repeat", NAMES)
     model_card.write(tmp_path, run, classifier, report)
     return (tmp_path / "MODEL_CARD.md").read_text(), report
@@ -49,8 +54,8 @@ def rows(text):
 
 def test_parts_of_the_data_are_counted(tmp_path):
     table = rows(make(tmp_path)[0])
-    assert table["train"] == ["1, 2", "5", "3"]
-    assert table["validation"] == ["2", "1", "1"]
+    assert table["train"] == ["1, 2", "4", "2"]
+    assert table["validation"] == ["2", "2", "1"]
     assert table["test"] == ["3", "6", "3"]
 
 
@@ -80,17 +85,52 @@ def test_front_end_settings_are_all_there(tmp_path):
         assert table[f"`{field.name}`"][0] == str(value)
 
 
-def test_every_data_set_has_a_licence(tmp_path):
-    choices = {field.name: field.metadata["choices"] for field in dataclasses.fields(DataConfig)}["dataset"]
-    assert set(model_card.DATASETS) == set(choices)
-    assert "CC BY-NC" in model_card.licence("urbansound8k")
-    assert "CC BY-NC" in model_card.licence("esc50")
-    assert "CC BY 3.0" in model_card.licence("esc10")
+def test_a_fold_of_its_own_recordings_is_said_to_be_one(tmp_path):
+    text, _ = make(tmp_path)
+    assert "No recording is in two of train, validation and test." in text
+    assert "6 test clips (test fold 3)" in text
+    assert "Tested on one fold" in text
+
+
+def test_a_random_split_is_not_said_to_keep_recordings_apart(tmp_path):
+    text, _ = make(tmp_path, split="random")
+    assert "No recording is in two" not in text
+    assert "the recordings of 6 of 6 test clips are also in train or validation" in text
+    assert "the accuracy flatters" in text
+    assert "6 test clips (random split, part 3 of 10)" in text
+    assert "test fold" not in text
+    assert "one fold" not in text
+
+
+@pytest.mark.parametrize(
+    ("recordings", "expected"),
+    [
+        ("abcd", "No recording is in two"),
+        ("aabc", "No recording is in two"),  # the second clip is left out
+        ("abac", "of 1 of 2 test clips are also"),
+    ],
+)
+def test_shared_recordings_are_counted_in_the_table(recordings, expected):
+    clips = pd.DataFrame({"recording": list(recordings), "split": ["train", "left out", "test", "test"]})
+    assert expected in provenance.shared_recordings(clips)
+
+
+def test_the_licence_stands_at_the_top(tmp_path):
+    lines = make(tmp_path)[0].splitlines()
+    assert lines[2].startswith("**Trained on UrbanSound8K")
+    assert "CC BY-NC 3.0 (not for commercial use" in lines[2]
+
+
+def test_every_data_set_has_a_licence():
+    assert all(datasets.dataset(name).licence for name in datasets.names())
+    assert "CC BY-NC" in provenance.licence("urbansound8k")
+    assert "CC BY-NC" in provenance.licence("esc50")
+    assert "CC BY 3.0" in provenance.licence("esc10")
 
 
 @pytest.mark.parametrize("dataset", ["folder", "synthetic", "csv"])
 def test_what_is_not_public_is_not_called_so(tmp_path, dataset):
     text, _ = make(tmp_path, dataset)
     assert "UrbanSound8K" not in text
-    assert model_card.licence(dataset).split(" (")[0] in text
+    assert provenance.licence(dataset).split(" (")[0] in text
     assert ("The clips are synthetic" in text) == (dataset == "synthetic")

@@ -9,11 +9,16 @@ from running import ROOT
 from urbansound import flags, models
 from urbansound.audio.logmel import log_mel
 from urbansound.config import ModelConfig
-from urbansound.models import vggish
+from urbansound.models import heads, vggish
 
 TINY = ModelConfig(model="vggish", width=1 / 32)
 LAYERS = ("conv1", "conv2", "conv3_1", "conv3_2", "conv4_1", "conv4_2", "fc1_1", "fc1_2", "fc2")
 POOLED = {"conv1", "conv2", "conv3_2", "conv4_2"}
+
+
+def built(frames, config=TINY, n_classes=3):
+    model, _ = models.build((frames, 64), n_classes, config)
+    return model
 
 
 def embeddings_of(model):
@@ -52,12 +57,12 @@ def with_biases(model, seed=0):
 
 
 def clips(count, frames):
-    """Log-mel as VGGish hears it, float32 [count, frames, 64]."""
+    """Log-mel as VGGish takes it, float32 [count, frames, 64]."""
     return np.random.default_rng(1).normal(-2, 2, (count, frames, 64)).astype(np.float32)
 
 
 def test_the_whole_network_is_of_the_published_size():
-    model = models.build("vggish", (398, 64), 10, ModelConfig(model="vggish"))
+    model = built(398, ModelConfig(model="vggish"), 10)
     shapes = {name: tuple(model.get_layer(name).kernel.shape) for name in LAYERS}
     assert shapes == {
         "conv1": (3, 3, 1, 64), "conv2": (3, 3, 64, 128), "conv3_1": (3, 3, 128, 256), "conv3_2": (3, 3, 256, 256),
@@ -72,7 +77,7 @@ def test_the_whole_network_is_of_the_published_size():
 @pytest.mark.parametrize("frames", [96, 398])
 def test_embeddings_are_those_of_float64(frames):
     keras.utils.set_random_seed(1)
-    model = models.build("vggish", (frames, 64), 3, TINY)
+    model = built(frames)
     weights = with_biases(model)
     log_mels = clips(2, frames)
     expected = body(log_mels[:, : frames // 96 * 96].reshape(-1, 96, 64), weights)
@@ -84,14 +89,14 @@ def test_embeddings_are_those_of_float64(frames):
 
 def test_scores_are_the_head_on_mean_and_maximum_over_time():
     keras.utils.set_random_seed(1)
-    model = models.build("vggish", (200, 64), 3, TINY)
+    model = built(200)
     weights = with_biases(model)
-    standardize, scores = model.get_layer("standardize"), model.get_layer("scores")
+    standardize, scores = model.get_layer(heads.FIRST), model.get_layer("scores")
     standardize.adapt(np.random.default_rng(2).normal(1, 3, (50, 16)).astype(np.float32))
     log_mels = clips(3, 200)
     x = body(log_mels[:, :192].reshape(-1, 96, 64), weights).reshape(3, 2, 8)
     x = np.concatenate([x.mean(axis=1), x.max(axis=1)], axis=1)
-    x = np.tanh((x - np.ravel(standardize.mean)) / np.sqrt(np.ravel(standardize.variance)) / 2)
+    x = np.tanh((x - np.array(standardize.adapt_mean)) / np.sqrt(np.array(standardize.adapt_variance)) / 2)
     kernel, bias = scores.get_weights()
     exponentials = np.exp(x @ kernel.astype(np.float64) + bias)
     expected = exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -100,15 +105,15 @@ def test_scores_are_the_head_on_mean_and_maximum_over_time():
 
 def test_a_clip_too_short_for_an_example_is_repeated():
     keras.utils.set_random_seed(1)
-    short, whole = (models.build("vggish", (frames, 64), 3, TINY) for frames in (40, 96))
+    short, whole = (built(frames) for frames in (40, 96))
     whole.set_weights(short.get_weights())
     log_mels = clips(2, 40)
     repeated = np.concatenate([log_mels] * 3, axis=1)[:, :96]
     np.testing.assert_allclose(short(log_mels), whole(repeated), atol=1e-6)
 
 
-def test_what_is_left_behind_the_last_example_is_not_heard():
-    model = models.build("vggish", (200, 64), 3, TINY)
+def test_frames_after_the_last_example_play_no_part():
+    model = built(200)
     log_mels = clips(2, 200)
     changed = log_mels.copy()
     changed[:, 192:] += 5
@@ -118,17 +123,17 @@ def test_what_is_left_behind_the_last_example_is_not_heard():
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 3, 9])
-def test_layers_learn_from_the_last_and_the_pca_never(blocks):
+def test_layers_are_trained_from_the_last_and_the_pca_never(blocks):
     config = ModelConfig(
         model="vggish", width=1 / 32, trainable_blocks=blocks, vggish_checkpoint="x", vggish_pca="published"
     )
-    model = models.build("vggish", (96, 64), 3, config)
+    model = built(96, config)
     learning = {layer.name for layer in model.layers if layer.trainable_weights}
     assert learning == {*LAYERS[9 - blocks :], "scores"} if blocks else {"scores"}
 
 
 def test_width_scales_every_layer():
-    model = models.build("vggish", (96, 64), 3, ModelConfig(model="vggish", width=1 / 4))
+    model = built(96, ModelConfig(model="vggish", width=1 / 4))
     assert [model.get_layer(name).kernel.shape[-1] for name in LAYERS] == [16, 32, 64, 64, 128, 128, 1024, 1024, 32]
 
 
@@ -149,7 +154,7 @@ def published_log_mel(waveform):
     return np.log(magnitude @ np.transpose(weights) + 0.01)
 
 
-def test_the_flag_file_hears_what_vggish_was_trained_on(monkeypatch):
+def test_the_flag_file_makes_the_log_mel_that_vggish_was_trained_on(monkeypatch):
     monkeypatch.chdir(ROOT)
     values = flags.define(absl_flags.FlagValues())
     absl_flags.DEFINE_string("flagfile", "", "settings", values)

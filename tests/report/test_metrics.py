@@ -1,4 +1,7 @@
-"""Every figure against scikit-learn, scipy or a slow loop of its own."""
+"""Figures against examples worked out by hand, scipy, and their definitions written as loops in float64.
+
+scikit-learn is what the product computes with, so it is no reference here.
+"""
 
 import json
 import math
@@ -7,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn import metrics as reference
 
 from urbansound.errors import InputError
 from urbansound.report import metrics
 
 NAMES = ["dog", "siren", "drill", "horn", "rain"]
-# Both sides compute in float64 from the same float32 scores; only the order of sums differs.
+# Both sides compute in float64 from the same float32 scores; the order of sums differs.
 CLOSE = {"rel": 1e-9, "abs": 1e-12}
 
 
@@ -34,40 +36,102 @@ def example():
     return make_test()
 
 
-def test_counts_and_classes_agree_with_scikit_learn(example):
+def by_hand(labels, predicted, name):
+    """(precision, recall, F1, support) of class `name` by counting."""
+    hits = sum(p == name and t == name for t, p in zip(labels, predicted, strict=True))
+    called, support = sum(predicted == name), sum(labels == name)
+    return hits / called, hits / support, 2 * hits / (called + support), support
+
+
+def average_precision_by_definition(positive, scores):
+    """Sum over thresholds of (recall gained) * precision; every distinct score is a threshold."""
+    total, before = 0.0, 0.0
+    for threshold in sorted(set(scores.tolist()), reverse=True):
+        taken = scores >= threshold
+        recall = (taken & positive).sum() / positive.sum()
+        total += (recall - before) * (taken & positive).sum() / taken.sum()
+        before = recall
+    return total
+
+
+def test_a_small_test_by_hand():
+    scores = np.array([[0.8, 0.2, 0], [0.5, 0.25, 0.25], [0.375, 0.5, 0.125], [0, 0.25, 0.75], [0.5, 0.25, 0.25]])
+    result = metrics.evaluate([0, 0, 1, 2, 2], scores.astype(np.float32), list("abcde"), ["dog", "siren", "rain"])
+    assert result["confusion"] == [[2, 0, 0], [0, 1, 0], [1, 0, 1]]
+    dog, siren, rain = result["per_class"].values()
+    # Ranked by the dog's score: dog, then one dog and one rain with equal scores (2 of 3), so 1/2 * 1 + 1/2 * 2/3.
+    expected = {"precision": 2 / 3, "recall": 1.0, "f1": 0.8, "average_precision": 5 / 6, "support": 2}
+    assert dog == pytest.approx(expected, **CLOSE)
+    assert siren == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "average_precision": 1.0, "support": 1}
+    # By the rain's: rain first, then a dog and the other rain together: 1/2 * 1 + 1/2 * 2/3.
+    expected = {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "average_precision": 5 / 6, "support": 2}
+    assert rain == pytest.approx(expected, **CLOSE)
+    assert result["accuracy"] == 0.8
+    assert result["majority_accuracy"] == 0.4
+    assert result["macro_f1"] == pytest.approx((0.8 + 1 + 2 / 3) / 3, **CLOSE)
+    assert result["macro_average_precision"] == pytest.approx((5 / 6 + 1 + 5 / 6) / 3, **CLOSE)
+    assert "top3_accuracy" not in result
+
+
+def test_counts_and_classes_agree_with_counting(example):
     labels, scores, recordings = example
     result = metrics.evaluate(labels, scores, recordings, NAMES)
     predicted = scores.argmax(axis=1)
-    expected = reference.precision_recall_fscore_support(labels, predicted, labels=range(5), zero_division=0)
-    for key, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
-        assert [row[key] for row in result["per_class"].values()] == pytest.approx(list(values), **CLOSE)
-    assert result["confusion"] == reference.confusion_matrix(labels, predicted, labels=range(5)).tolist()
-    assert result["accuracy"] == pytest.approx(reference.accuracy_score(labels, predicted), **CLOSE)
-    assert result["macro_f1"] == pytest.approx(reference.f1_score(labels, predicted, average="macro"), **CLOSE)
-    assert result["top3_accuracy"] == pytest.approx(reference.top_k_accuracy_score(labels, scores, k=3), **CLOSE)
+    expected = [by_hand(labels, predicted, i) for i in range(5)]
+    for place, key in enumerate(("precision", "recall", "f1", "support")):
+        assert [row[key] for row in result["per_class"].values()] == pytest.approx(
+            [e[place] for e in expected], **CLOSE
+        )
+    pairs = list(zip(labels, predicted, strict=True))
+    assert result["confusion"] == [[pairs.count((true, said)) for said in range(5)] for true in range(5)]
+    assert result["accuracy"] == sum(true == said for true, said in pairs) / 300
+    assert result["macro_f1"] == pytest.approx(np.mean([e[2] for e in expected]), **CLOSE)
+    in_top3 = [sum(row > row[label]) < 3 for label, row in zip(labels, scores, strict=True)]
+    assert result["top3_accuracy"] == pytest.approx(np.mean(in_top3), **CLOSE)
     assert result["majority_accuracy"] == np.bincount(labels).max() / 300
     assert (result["n_clips"], result["n_recordings"]) == (300, len(set(recordings)))
 
 
+def test_average_precision_of_a_ranked_list():
+    # Manning, Raghavan, Schuetze 2008, 8.4: the mean of the precision at each hit; hits at ranks 1, 3 and 5.
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.55])
+    result = metrics.evaluate([0, 1, 0, 1, 0], np.stack([scores, 1 - scores], axis=1), list("abcde"), ["x", "y"])
+    assert result["per_class"]["x"]["average_precision"] == pytest.approx((1 / 1 + 2 / 3 + 3 / 5) / 3, **CLOSE)
+
+
 @pytest.mark.parametrize("ties", [False, True])
-def test_average_precision_agrees_with_scikit_learn(ties):
+def test_average_precision_agrees_with_its_definition(ties):
     labels, scores, recordings = make_test(ties=ties)
     result = metrics.evaluate(labels, scores, recordings, NAMES)
-    expected = [reference.average_precision_score(labels == i, scores[:, i]) for i in range(5)]
+    expected = [average_precision_by_definition(labels == i, scores[:, i]) for i in range(5)]
     assert [row["average_precision"] for row in result["per_class"].values()] == pytest.approx(expected, **CLOSE)
     assert result["macro_average_precision"] == pytest.approx(np.mean(expected), **CLOSE)
 
 
-def test_brier_and_log_loss_agree_with_scikit_learn(example):
+def test_brier_and_log_loss_by_hand():
+    # Brier 1950's form for several classes: right with 0.75 of 1, wrong with 0.5 of 1; from 0 to 2.
+    scores = np.array([[0.75, 0.25, 0], [0.25, 0.5, 0.25]], np.float32)
+    result = metrics.calibration(np.array([0, 2]), scores)
+    first, second = 0.25**2 + 0.25**2, 0.25**2 + 0.5**2 + 0.75**2
+    assert result["brier"] == pytest.approx((first + second) / 2, **CLOSE)
+    assert result["log_loss"] == pytest.approx(-(math.log(0.75) + math.log(0.25)) / 2, **CLOSE)
+    assert metrics.calibration(np.array([1]), np.array([[1, 0]], np.float32))["brier"] == 2
+
+
+def test_brier_and_log_loss_are_of_scores_that_do_not_sum_to_1():
+    scores = np.array([[0.5, 0.25], [0.125, 0.75]], np.float32)  # as an int8 file rounds, only more
+    result = metrics.calibration(np.array([0, 1]), scores)
+    assert result["brier"] == pytest.approx((0.5**2 + 0.25**2 + 0.125**2 + 0.25**2) / 2, **CLOSE)
+    assert result["log_loss"] == pytest.approx(-(math.log(0.5) + math.log(0.75)) / 2, **CLOSE)
+
+
+def test_brier_and_log_loss_agree_with_a_loop_over_clips(example):
     labels, scores, _ = example
-    exact = scores.astype(np.float64)
-    exact /= exact.sum(axis=1, keepdims=True)  # scikit-learn wants rows of 1 to float64's precision
+    rows = list(zip(labels, scores.astype(float).tolist(), strict=True))
+    squares = [sum((score - (i == label)) ** 2 for i, score in enumerate(row)) for label, row in rows]
     result = metrics.calibration(labels, scores)
-    # 1e-6: float32 softmax rows miss 1 by up to 1e-7 a score.
-    assert result["log_loss"] == pytest.approx(reference.log_loss(labels, exact), rel=1e-6)
-    assert result["brier"] == pytest.approx(
-        reference.brier_score_loss(labels, exact, labels=range(5), scale_by_half=False), rel=1e-6
-    )
+    assert result["brier"] == pytest.approx(sum(squares) / 300, **CLOSE)
+    assert result["log_loss"] == pytest.approx(-sum(math.log(row[label]) for label, row in rows) / 300, **CLOSE)
 
 
 def test_log_loss_is_finite_for_a_label_without_score():
@@ -119,8 +183,8 @@ def test_interval_of_single_clip_recordings_is_binomial():
 def test_interval_is_wider_when_clips_share_recordings():
     correct = np.repeat(np.arange(40) < 28, 5)  # every recording all right or all wrong
     shared = metrics.bootstrap_interval(correct, np.repeat(np.arange(40), 5).astype(str))
-    alone = metrics.bootstrap_interval(correct, np.arange(200).astype(str))
-    ratio = (shared[1] - shared[0]) / (alone[1] - alone[0])
+    apart = metrics.bootstrap_interval(correct, np.arange(200).astype(str))
+    ratio = (shared[1] - shared[0]) / (apart[1] - apart[0])
     assert ratio == pytest.approx(math.sqrt(5), rel=0.15)  # design effect; 15 %: steps of 1/40 and random draws
 
 
@@ -136,13 +200,13 @@ def test_interval_is_repeatable_and_open_for_one_recording(example):
 def test_absent_classes_are_null_and_outside_the_macro_means(example):
     labels, scores, recordings = example
     scores = np.concatenate([scores, np.zeros((300, 2), np.float32)], axis=1)
-    scores[:30] = np.eye(7, dtype=np.float32)[5]  # heard but not there; class 6 neither
+    scores[:30] = np.eye(7, dtype=np.float32)[5]  # predicted, but no clip has the label; class 6 neither
     result = metrics.evaluate(labels, scores, recordings, [*NAMES, "ghost", "void"])
     assert result["per_class"]["ghost"] == {
         "precision": 0.0, "recall": None, "f1": None, "average_precision": None, "support": 0,
     }  # fmt: skip
     assert result["per_class"]["void"]["precision"] is None
-    expected = reference.f1_score(labels, scores.argmax(axis=1), labels=range(5), average="macro")
+    expected = np.mean([by_hand(labels, scores.argmax(axis=1), i)[2] for i in range(5)])
     assert result["macro_f1"] == pytest.approx(expected, **CLOSE)
     json.dumps(result, allow_nan=False)
 

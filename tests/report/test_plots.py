@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from urbansound.audio.mel_filterbank import band_centres
+from urbansound.config import AudioConfig
 from urbansound.report import metrics, plots
 
 TEN = ["air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
@@ -96,6 +98,33 @@ def test_learning_curves_mark_the_lowest_validation_loss(epochs):
     plots.pixels(figure)
 
 
+def test_stages_have_a_row_of_panels_each():
+    history = pd.concat([make_history(5).assign(stage="head"), make_history(20).assign(stage="cepstrum")])
+    figure = plots.learning_curves(history)
+    plots.pixels(figure)
+    assert [row.get_suptitle() for row in figure.subfigs] == ["head", "cepstrum"]
+    for row, epochs in zip(figure.subfigs, (5, 20), strict=True):
+        assert [axes.get_title("left") for axes in row.axes] == ["Loss", "Accuracy", "Learning rate"]
+        assert [len(axes.lines[0].get_xdata()) for axes in row.axes] == [epochs] * 3
+    assert figure.axes[1].get_legend().get_texts()[2].get_text().startswith("lowest loss, epoch 5")
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert not [(i, j) for i in range(6) for j in range(i) if boxes[i].overlaps(boxes[j])]
+
+
+@pytest.mark.parametrize("columns", [{}, {"stage": "network"}])
+def test_a_single_stage_is_not_named(columns):
+    figure = plots.learning_curves(make_history(3).assign(**columns))
+    assert len(figure.axes) == 3
+    assert [row.get_suptitle() for row in figure.subfigs] == [""]
+
+
+def test_a_stage_without_validation_has_its_training_curve_only():
+    history = make_history(4).assign(stage="ranks", val_loss=np.nan, val_accuracy=np.nan)
+    figure = plots.learning_curves(history)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training"]
+    plots.pixels(figure)
+
+
 def test_calibration_draws_the_filled_bins():
     values = make_metrics(TEN)["calibration"]
     figure = plots.calibration(values)
@@ -131,18 +160,27 @@ def test_log_mels_mark_what_is_wrong_without_colour(clips):
         assert axes.get_title("left") == f"{row.label}\n{'✓' if row.correct else '✗'} drilling, 90 %"
         assert (axes.spines["top"].get_linestyle() != "solid") == (not row.correct)
     assert overlaps(figure, [axes.title for axes in panels]) == []
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["100", "300", "1,000", "3,000"]
+    assert overlaps(figure, panels[0].get_yticklabels()) == []
+    assert panels[0].get_ylabel() == "Hz"
 
 
-def test_low_frequencies_lie_at_the_bottom_and_time_runs_right():
-    log_mel = np.zeros((1, 20, 8), np.float32)
-    log_mel[0, 15:, :2] = 1  # late and low
-    figure = plots.log_mel_grid(log_mel, make_mel_predictions(1), 0.1, np.geomspace(100, 4000, 8))
-    (image,) = figure.axes[0].images
-    assert image.origin == "lower"
-    assert image.get_extent() == pytest.approx([0, 2.0, -0.5, 7.5])
-    assert image.get_array()[0, 19] == 1
-    assert image.get_array()[7, 19] == 0
+@pytest.mark.parametrize("mel_scale", ["htk", "slaney"])  # librosa's own mel coordinates would be Slaney's for both
+@pytest.mark.parametrize(("frame", "band"), [(3, 2), (18, 36)])  # in the linear part of the axis, in the logarithmic
+def test_a_sound_is_drawn_at_its_time_and_frequency(mel_scale, frame, band):
+    centres = band_centres(AudioConfig(n_mels=40, mel_scale=mel_scale))
+    log_mel = np.zeros((1, 20, 40), np.float32)
+    log_mel[0, frame, band] = 1
+    figure = plots.log_mel_grid(log_mel, make_mel_predictions(1).assign(correct=True), 0.1, centres)
+    image = plots.pixels(figure).astype(int)[::-1]  # rows from the bottom, as matplotlib counts
+    axes = figure.axes[0]
+    box = axes.bbox
+    inside = image[int(box.y0) + 4 : int(box.y1) - 4, int(box.x0) + 4 : int(box.x1) - 4].sum(axis=2)
+    rows, columns = np.nonzero(inside > 500)  # the one bright cell
+    place = (columns.mean() + int(box.x0) + 4.5, rows.mean() + int(box.y0) + 4.5)
+    seconds, hz = axes.transData.inverted().transform(place)
+    assert seconds == pytest.approx(0.1 * (frame + 0.5), abs=0.03)
+    bounds = (centres[1:] + centres[:-1]) / 2
+    assert bounds[band - 1] < hz < bounds[band]
 
 
 def test_silence_and_dollar_signs_can_be_drawn():
@@ -162,10 +200,14 @@ def test_pixels_and_saved_file_have_the_figure_s_size(tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["matrix.jpg", "matrix.png"]
 
 
-def test_the_caller_s_settings_stay():
+def test_the_caller_s_settings_and_pyplot_s_figures_stay():
+    from matplotlib import pyplot
+
     before = {name: matplotlib.rcParams[name] for name in matplotlib.rcParams}
     plots.learning_curves(make_history(3))
+    make_mels(1)
     assert {name: matplotlib.rcParams[name] for name in matplotlib.rcParams} == before
+    assert pyplot.get_fignums() == []
 
 
 def test_report_imports_neither_pyplot_nor_tensorflow():

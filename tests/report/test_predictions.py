@@ -24,7 +24,7 @@ def clips():
     )
 
 
-def test_rows_say_what_was_heard(clips):
+def test_rows_hold_the_highest_scores_in_order(clips):
     table = predictions_table(clips, SCORES, NAMES)
     assert list(table["predicted"]) == ["dog", "drill", "dog", "dog"]
     assert list(table["correct"]) == [True, False, False, False]

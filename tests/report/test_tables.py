@@ -1,7 +1,7 @@
 import numpy as np
 
 from urbansound.report import metrics
-from urbansound.report.tables import headline, metrics_table
+from urbansound.report.tables import headline, metrics_table, totals
 
 EXPECTED = """\
 class  precision  recall     F1  average precision  clips
@@ -34,3 +34,10 @@ def test_long_labels_keep_to_100_columns():
     lines = metrics_table(result).splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[1].startswith("x" * 39 + "…")
+
+
+def test_members_of_an_ensemble_have_a_line_of_their_own():
+    result = metrics.evaluate([0, 1], np.eye(2, dtype=np.float32), ["a", "b"], ["x", "y"])
+    assert "members" not in totals(result)
+    table = metrics_table(result | {"members": {"cnn": 0.634, "cepstrum": 0.552}})
+    assert "\nmembers       cnn 63.4 %, cepstrum 55.2 %\n" in table

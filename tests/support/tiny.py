@@ -1,4 +1,4 @@
-"""A small classifier and sounds for it: untrained weights, statistics that have seen the sounds."""
+"""A small classifier and sounds for it: untrained weights, statistics that fit the sounds."""
 
 import keras
 import numpy as np
@@ -7,8 +7,6 @@ from urbansound import models
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, ModelConfig
 from urbansound.inference.classifier import Classifier
-from urbansound.training.embeddings import body
-from urbansound.training.fit import standardize
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
 
@@ -24,24 +22,28 @@ def sounds(audio, count, seed=0):
     return np.clip(waves, -1, 1).astype(np.float32)
 
 
-def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), model="cnn", width=0.5, load=None, **settings):
-    """A Classifier whose scores differ from clip to clip; load(network, log_mels) sets weights before all else."""
+def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), width=0.5, load=None, **settings):
+    """A Classifier whose scores differ from clip to clip; load(networks, config, names) sets weights first."""
     keras.utils.set_random_seed(1)
-    log_mels = log_mel(sounds(audio, 32, seed=1), audio)
-    network = models.build(model, log_mels.shape[1:], len(names), ModelConfig(model=model, width=width, **settings))
+    log_mels = log_mel(sounds(audio, 32, seed=1), audio).numpy()
+    config = ModelConfig(width=width, **settings)
+    model, networks = models.build(log_mels.shape[1:], len(names), config)
     if load:
-        load(network, log_mels)
-    standardize(network, body(network)(log_mels))
-    for _ in range(30):
-        network(log_mels, training=True)
-    _spread(network, log_mels)
-    return Classifier(network, audio, audio.clip_samples // 2, "repeat", names)
+        load(networks, config, names)
+    for _, network in networks:
+        for layer in network.layers:
+            if hasattr(layer, "adapt"):
+                layer.adapt(keras.Model(network.input, layer.input).predict(log_mels, verbose=0))
+        for _ in range(30):
+            network(log_mels, training=True)
+        _spread(network, log_mels)
+    return Classifier(model, audio, audio.clip_samples // 2, "repeat", tuple(names), config.architectures)
 
 
 def _spread(network, log_mels):
-    """Give the last layer logits of mean 0 and spread 2 over these clips, so that every class has its turn."""
-    head = network.layers[-1]
+    """Give the last Dense layer logits of mean 0 and spread 2 over these clips, so that every class has its turn."""
+    head = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)][-1]
     kernel, bias = head.get_weights()
-    logits = keras.Model(network.input, head.input)(log_mels) @ kernel + bias
-    spread = np.std(logits, axis=0) / 2
+    logits = keras.Model(network.input, head.input).predict(log_mels, verbose=0) @ kernel + bias
+    spread = np.maximum(np.std(logits, axis=0) / 2, 1e-3)
     head.set_weights([kernel / spread, (bias - np.mean(logits, axis=0)) / spread])

@@ -1,8 +1,10 @@
 """WAV files byte by byte, right and wrong, for the tests of what reads them."""
 
+import io
 import struct
 
 import numpy as np
+import soundfile
 
 from urbansound.audio.wav_header import GUID_TAIL, PCM
 
@@ -38,3 +40,10 @@ def int24(samples):
 def noise(frames, channels=1, peak=0.5, seed=0):
     """Uniform noise float64 [frames, channels] within +-peak."""
     return np.random.default_rng(seed).uniform(-peak, peak, (frames, channels))
+
+
+def written(samples, rate, **format):
+    """The bytes of a file that libsndfile writes."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, **format)
+    return file.getvalue()

@@ -1,36 +1,49 @@
 """Embeddings computed once: the same as the model's own, kept, told apart by what made them, trained on and resumed."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from small_run import AUDIO, config_of, run_of
 
-from running import TINY, command
+from running import ROOT, TINY, command
 from urbansound import models
-from urbansound.audio.logmel import log_mel
-from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig
+from urbansound.config import ModelConfig
 from urbansound.data import cache
-from urbansound.data.pipeline import embedding_batches, fit_length, steps_per_epoch
-from urbansound.data.prepare import prepare
+from urbansound.data.pipeline import embedding_batches, evaluation_batches, steps_per_epoch
 from urbansound.errors import InputError
+from urbansound.models import heads
 from urbansound.run import Run
 from urbansound.training import embeddings, fit
 
-AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
-
 
 @pytest.fixture
-def config(tmp_path):
-    data = DataConfig(dataset="folder", data_dir="x", cache_dir=str(tmp_path / "cache"))
-    return Config(audio=AUDIO, data=data, model=ModelConfig(model="yamnet", yamnet_weights=None))
+def config(tone_folder, tmp_path):
+    return config_of(tone_folder, tmp_path, model="yamnet")
+
+
+def network_of(name, **settings):
+    keras.utils.set_random_seed(1)
+    return models.build((AUDIO.frames, AUDIO.n_mels), 3, ModelConfig(model=name, width=0.25, **settings))[0]
 
 
 @pytest.fixture
 def model():
-    keras.utils.set_random_seed(1)
-    return models.build("yamnet", (AUDIO.frames, AUDIO.n_mels), 3, ModelConfig(model="yamnet"))
+    return network_of("yamnet")
+
+
+@pytest.fixture
+def body(model):
+    return split(model)[0]
+
+
+def split(model):
+    """(body, head) of a network."""
+    return embeddings.split(model, models.architecture(model.name).embedding)
 
 
 @pytest.fixture
@@ -44,64 +57,107 @@ def kept(config):
     return {file: file.stat().st_mtime_ns for file in Path(config.data.cache_dir, "embeddings").rglob("*.f32")}
 
 
-def test_an_embedding_is_what_the_model_makes_of_the_clip(model, entries, config):
-    got = embeddings.embeddings(model, entries, config)
-    body = embeddings.body(model)
+def test_an_embedding_is_what_the_body_makes_of_the_clip(body, entries, config):
+    got = embeddings.embeddings(body, entries, config)
     assert got.shape == (45, 2048)
-    for i in (0, 17, 44):
-        waveform = fit_length(cache.read(entries[i]), AUDIO.clip_samples, "repeat")
-        expected = body(log_mel(waveform, AUDIO)[np.newaxis])[0]
-        # Sums run in another order for another batch size.
-        np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-5)
+    batches = evaluation_batches(entries, [0] * 45, 3, config.with_settings(deterministic=True))
+    expected = np.concatenate([body(log_mels) for log_mels, _ in batches])
+    # Sums run in another order for another batch size.
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_they_are_computed_once_and_a_broken_file_again(model, entries, config):
-    first = embeddings.embeddings(model, entries, config)
+def test_they_are_computed_once_and_a_broken_file_again(body, entries, config):
+    first = embeddings.embeddings(body, entries, config)
     files = kept(config)
     assert len(files) == 45
-    np.testing.assert_array_equal(embeddings.embeddings(model, entries[::-1], config), first[::-1])
+    np.testing.assert_array_equal(embeddings.embeddings(body, entries[::-1], config), first[::-1])
     assert kept(config) == files
     broken, gone = sorted(files)[:2]
     broken.write_bytes(broken.read_bytes()[:100])
     gone.unlink()
-    np.testing.assert_allclose(embeddings.embeddings(model, entries, config), first, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embeddings.embeddings(body, entries, config), first, rtol=1e-4, atol=1e-5)
     assert {file for file, time in kept(config).items() if files[file] != time} == {broken, gone}
 
 
-def test_other_weights_or_settings_get_their_own(model, entries, config):
-    first = embeddings.embeddings(model, entries[:2], config)
-    layer = model.get_layer("layer5_pointwise_conv")
+def test_other_weights_or_settings_get_their_own(body, entries, config):
+    first = embeddings.embeddings(body, entries[:2], config)
+    layer = body.get_layer("layer5_pointwise_conv")
     kernel, bias = layer.get_weights()
     layer.set_weights([kernel, bias + 1])
-    assert not np.allclose(embeddings.embeddings(model, entries[:2], config), first)
+    assert not np.allclose(embeddings.embeddings(body, entries[:2], config), first)
     layer.set_weights([kernel, bias])
-    np.testing.assert_array_equal(embeddings.embeddings(model, entries[:2], config), first)
+    np.testing.assert_array_equal(embeddings.embeddings(body, entries[:2], config), first)
     louder = dataclasses.replace(config, audio=dataclasses.replace(AUDIO, f_min=500.0))
-    assert not np.allclose(embeddings.embeddings(model, entries[:2], louder), first)
+    assert not np.allclose(embeddings.embeddings(body, entries[:2], louder), first)
     padded = dataclasses.replace(config, data=dataclasses.replace(config.data, short_clips="zeros"))
-    assert not np.allclose(embeddings.embeddings(model, entries[:2], padded), first)
+    assert not np.allclose(embeddings.embeddings(body, entries[:2], padded), first)
 
 
 def test_the_head_is_the_rest_of_the_model_with_its_weights(model, config):
-    fit.compile_model(model, config.train, 1)
-    head, body = embeddings.head(model), embeddings.body(model)
+    body, head = split(model)
+    head.compile(fit.compile_model(model, config.train, 1), model.loss)
     log_mels = np.random.default_rng(0).normal(-5, 3, (4, AUDIO.frames, AUDIO.n_mels)).astype(np.float32)
     np.testing.assert_allclose(head(body(log_mels)), model(log_mels), atol=1e-6)
     head.fit(body(log_mels), np.eye(3)[[0, 1, 2, 0]], epochs=2, verbose=0)
     np.testing.assert_allclose(head(body(log_mels)), model(log_mels), atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "blocks", "expected"), [("yamnet", 0, True), ("yamnet", 1, False), ("cnn", 0, False)])
-def test_frozen_is_what_has_a_body_that_does_not_learn(name, blocks, expected):
-    model = models.build(name, (96, 64), 3, ModelConfig(model=name, trainable_blocks=blocks))
-    assert embeddings.is_frozen(model) is expected
+def digest(model, config):
+    return embeddings._digest(split(model)[0], config)
 
 
-@pytest.mark.parametrize("blocks", [0, 1, 2, 14])
-def test_blocks_learn_from_the_last(blocks):
-    model = models.build("yamnet", (96, 64), 3, ModelConfig(model="yamnet", trainable_blocks=blocks))
-    learning = {layer.name.split("_")[0] for layer in model.layers if layer.trainable and "conv" in layer.name}
-    assert learning == {f"layer{15 - i}" for i in range(1, blocks + 1)}
+# Between them these have operations, constants and weights in their bodies.
+BODIES = [("yamnet", {"yamnet_classes": ("high=1",)}), ("vggish", {"width": 1 / 64}), ("cepstrum", {})]
+
+
+@pytest.mark.parametrize(("name", "settings"), BODIES, ids=lambda value: value if isinstance(value, str) else "")
+def test_the_digest_does_not_depend_on_how_keras_numbers_layers(name, settings, config):
+    settings = ModelConfig(**{"model": name, "width": 0.25, **settings})
+
+    def build():
+        keras.utils.set_random_seed(1)
+        return models.build((AUDIO.frames, AUDIO.n_mels), 3, settings)[0]
+
+    first, second = build(), build()
+    assert [op.name for op in first.operations] != [op.name for op in second.operations]
+    assert digest(first, config) == digest(second, config)
+
+
+DIGEST = """
+import sys, keras
+from urbansound import models
+from urbansound.config import Config, ModelConfig
+from urbansound.training import embeddings
+settings = ModelConfig(model="yamnet", yamnet_classes=("high=1",))
+for _ in range(int(sys.argv[1])):
+    keras.utils.set_random_seed(1)
+    model = models.build((32, 16), 3, settings)[0]
+body, _ = embeddings.split(model, models.architecture("yamnet").embedding)
+print(embeddings._digest(body, Config()))
+"""
+
+
+def test_the_digest_does_not_depend_on_the_process():
+    outputs = [
+        subprocess.run([sys.executable, "-c", DIGEST, count], cwd=ROOT, capture_output=True, text=True, check=True)
+        for count in ("1", "2")
+    ]
+    assert len(outputs[0].stdout.strip()) == 64
+    assert outputs[0].stdout == outputs[1].stdout
+
+
+def body_of(activation, name="body"):
+    """A network that is frozen up to its last layer, with an operation whose name is that of an activation."""
+    keras.utils.set_random_seed(1)
+    log_mel = keras.Input((AUDIO.frames, AUDIO.n_mels), name="log_mel")
+    x = keras.layers.Dense(4, activation=activation, trainable=False, name=name)(log_mel)
+    return keras.Model(log_mel, keras.layers.Flatten()(keras.ops.relu(x)))
+
+
+def test_other_layers_of_the_same_weights_have_another_digest(config):
+    digests = {embeddings._digest(body_of(activation), config) for activation in ("relu", "tanh", "gelu", None)}
+    assert len(digests) == 4
+    assert embeddings._digest(body_of("tanh", name="tanh"), config) in digests  # whatever a layer is called
 
 
 def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
@@ -132,10 +188,10 @@ def test_embeddings_are_mixed_up_with_their_targets(config):
     np.testing.assert_array_equal(next(iter(again))[0], batches[2][0])
 
 
-def test_a_cache_that_can_t_be_written_is_said(model, entries, config, tmp_path):
+def test_a_cache_that_can_t_be_written_is_said(body, entries, config, tmp_path):
     (tmp_path / "cache/embeddings").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="can't write the embedding cache"):
-        embeddings.embeddings(model, entries, config)
+        embeddings.embeddings(body, entries, config)
 
 
 def flags(tone_folder, home, name):
@@ -151,7 +207,7 @@ def test_a_frozen_run_is_an_ordinary_run(tone_folder, tmp_path):
     run = Run.open(tmp_path / "run")
     model = run.load_model()
     assert model.input.shape[1:] == (run.config.audio.frames, 16)
-    assert not np.allclose(model.get_layer("standardize").mean, 0)
+    assert not np.allclose(model.get_layer(heads.FIRST).adapt_mean, 0)
     assert len(run.file("history.csv").read_text().splitlines()) == 5
     assert run.file("report.html").exists()
     answer = command("predict", f"--run_dir={run.path}", "--window_seconds=1", next(tone_folder.rglob("*.wav")))
@@ -166,18 +222,17 @@ class _Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_a_frozen_run_that_is_stopped_resumes_to_the_same_end(tone_folder, config, tmp_path, monkeypatch):
-    data = dataclasses.replace(config.data, data_dir=str(tone_folder))
-    train = dataclasses.replace(config.train, epochs=4, batch_size=8)
-    config = dataclasses.replace(config, data=data, train=train)
-    class_names, clips, skipped = prepare(config)
-    unbroken, stopped = (Run.create(tmp_path / name, config, class_names, clips, skipped) for name in "ab")
+def test_a_frozen_run_that_is_stopped_resumes_to_the_same_end(tone_folder, tmp_path, monkeypatch):
+    unbroken, stopped = (run_of(tone_folder, tmp_path, name, model="yamnet", epochs=4) for name in "ab")
     fit.train(unbroken)
+    files = kept(unbroken.config)
     with monkeypatch.context() as patch:
         patch.setattr(keras.callbacks, "TerminateOnNaN", _Stop)
         with pytest.raises(KeyboardInterrupt):
             fit.train(stopped)
+    assert len(stopped.history) == 2
     fit.train(stopped)
+    assert kept(unbroken.config) == files  # each network was numbered otherwise
     for mine, theirs in zip(stopped.load_model().get_weights(), unbroken.load_model().get_weights(), strict=True):
         # Threads sum in any order, and Adam's first steps are of one size however small the gradient.
         np.testing.assert_allclose(mine, theirs, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Training: what each clip counts in the loss, how a cepstrum learns beside another network."""
+"""Training by stages: class weights, what each stage is validated on and adapts to, when it ends, what is kept."""
 
 import shutil
 
@@ -6,38 +6,34 @@ import keras
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
+from small_run import run_of
 
-from urbansound import models
-from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig, TrainConfig
 from urbansound.data.pipeline import evaluation_batches
-from urbansound.data.prepare import cache_entries, prepare
-from urbansound.run import Run
+from urbansound.data.prepare import cache_entries
+from urbansound.errors import InputError
+from urbansound.models import cepstrum, ensemble
 from urbansound.training import fit
-from urbansound.training.embeddings import body
+from urbansound.training.callbacks import Journal
 
 
-def run_of(tone_folder, home, class_weights="none", **settings):
-    """A run of one epoch on 3 high, 15 low and 15 middle tones; settings by their flat names."""
-    shutil.copytree(tone_folder, home / "tones")
-    for path in sorted((home / "tones" / "high").iterdir())[3:]:
+@pytest.fixture(scope="module")
+def uneven(tone_folder, tmp_path_factory):
+    """3 high, 15 low and 15 middle tones."""
+    root = tmp_path_factory.mktemp("uneven") / "tones"
+    shutil.copytree(tone_folder, root)
+    for path in sorted((root / "high").iterdir())[3:]:
         path.unlink()
-    config = Config(
-        audio=AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16),
-        data=DataConfig(dataset="folder", data_dir=str(home / "tones"), cache_dir=str(home / "cache"), val_fraction=0),
-        model=ModelConfig(width=0.25),
-        train=TrainConfig(epochs=1, class_weights=class_weights),
-    ).with_settings(**settings)
-    return Run.create(home / "run", config, *prepare(config))
+    return root
 
 
 @pytest.mark.parametrize("kind", ["balanced", "none"])
-def test_classes_weigh_what_scikit_learn_says(kind, tone_folder, tmp_path, monkeypatch):
+def test_classes_weigh_what_scikit_learn_says(kind, uneven, tmp_path, monkeypatch):
     passed = []
-    fit = keras.Model.fit
+    original = keras.Model.fit
     monkeypatch.setattr(
-        keras.Model, "fit", lambda self, *args, **options: (passed.append(options), fit(self, *args, **options))[1]
+        keras.Model, "fit", lambda self, *args, **options: (passed.append(options), original(self, *args, **options))[1]
     )
-    run = run_of(tone_folder, tmp_path, kind)
+    run = run_of(uneven, tmp_path, class_weights=kind, val_fraction=0.0, epochs=1)
     fit.train(run)
     if kind == "none":
         assert passed[0]["class_weight"] is None
@@ -48,32 +44,142 @@ def test_classes_weigh_what_scikit_learn_says(kind, tone_folder, tmp_path, monke
     assert [passed[0]["class_weight"][place] for place in range(3)] == pytest.approx(expected.tolist())
 
 
-def ranks_of(model):
-    """The lower ends of the ranks that a cepstrum hears between, float [ranks, values]."""
-    factors, shifts = model.get_layer("cepstrum").get_layer("standardize").get_weights()
-    return (-shifts.reshape(factors.shape[2:]) / factors[0, 0]).T
+def members_of(run):
+    return ensemble.members(run.load_model())
 
 
-def test_a_cepstrum_beside_the_network_learns_before_it(tone_folder, tmp_path):
-    run = run_of(tone_folder, tmp_path, cepstrum=True)
+def ranks_of(run):
+    """Quantiles float [knots, values] that a run's cepstrum has learned."""
+    return np.array(members_of(run)["cepstrum"].get_layer(cepstrum.RANKS).quantiles)
+
+
+def log_mels_of(run, split):
+    """(log-mels, targets) of one split in order, by the deterministic pipeline."""
+    clips = run.clips[run.clips.split == split]
+    config = run.config.with_settings(deterministic=True)
+    labels = [run.class_names.index(label) for label in clips.label]
+    batches = list(evaluation_batches(cache_entries(clips.path, run.config), labels, len(run.class_names), config))
+    return tuple(np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
+
+
+def loss_of(run, model):
+    """(validation loss, accuracy) of a model, by the definition of smoothed cross-entropy in float64."""
+    log_mels, targets = log_mels_of(run, "validation")
+    scores = model.predict(log_mels, verbose=0).astype(np.float64)
+    smoothing = run.config.train.label_smoothing
+    smoothed = targets * (1 - smoothing) + smoothing / targets.shape[1]
+    loss = -np.mean(np.sum(smoothed * np.log(scores), axis=1))
+    return loss, np.mean(scores.argmax(axis=1) == targets.argmax(axis=1))
+
+
+def test_a_plain_network_has_one_stage(tone_folder, tmp_path):
+    run = run_of(tone_folder, tmp_path)
     fit.train(run)
-    model = run.load_model()
-    entries = cache_entries(run.clips.path[run.clips.split == "train"], run.config)
-    batches = evaluation_batches(entries, [0] * len(entries), 3, run.config)
-    statistics = np.concatenate([body(model.get_layer("cepstrum"))(log_mel) for log_mel, _ in batches])[:, 0, 0]
-    quantiles = np.quantile(statistics, np.linspace(0, 1, models.cepstrum.KNOTS), axis=0)
-    # float32 statistics of some ten.
-    np.testing.assert_allclose(ranks_of(model), quantiles[:-1], atol=1e-3)
-    _, bias = model.get_layer("cepstrum").get_layer("hidden").get_weights()
-    assert np.abs(bias).max() > 0  # where it begins
-    assert len(run.history) == 1
+    assert list(run.history.stage) == ["cnn", "cnn"]
+    row = run.history.iloc[-1]
+    assert (row.val_loss, row.val_accuracy) == pytest.approx(loss_of(run, run.load_model()), abs=1e-4)
 
 
-def test_a_cepstrum_hears_the_noise_that_the_network_is_trained_in(tone_folder, tmp_path):
+# The cnn takes log-mels, the frozen yamnet embeddings.
+@pytest.mark.parametrize("model", ["cnn", "yamnet"])
+def test_each_stage_is_validated_as_the_mean_of_what_is_trained(model, tone_folder, tmp_path):
+    run = run_of(tone_folder, tmp_path, cepstrum=True, model=model)
+    fit.train(run)
+    assert list(run.history.stage) == ["cepstrum", "cepstrum", model, model]
+    assert list(run.history.epoch) == [1, 2, 1, 2]
+    first, last = run.history.iloc[1], run.history.iloc[-1]
+    own = members_of(run)["cepstrum"]
+    # float32 losses, of embeddings and log-mels in other batches.
+    assert (first.val_loss, first.val_accuracy) == pytest.approx(loss_of(run, own), abs=1e-4)
+    assert (last.val_loss, last.val_accuracy) == pytest.approx(loss_of(run, run.load_model()), abs=1e-4)
+    assert abs(first.val_loss - last.val_loss) > 1e-3
+
+
+def test_the_second_stage_leaves_the_first_network_as_it_is(tone_folder, tmp_path):
+    run = run_of(tone_folder, tmp_path, cepstrum=True, keep="best", epochs=3)
+    fit.train(run)
+    before = keras.models.load_model(run.file("checkpoints/best-cepstrum.keras"), compile=False)
+    for mine, theirs in zip(
+        members_of(run)["cepstrum"].get_weights(), ensemble.members(before)["cepstrum"].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_cepstrum_adapts_to_the_training_clips(tone_folder, tmp_path):
+    run = run_of(tone_folder, tmp_path, cepstrum=True, epochs=1)
+    fit.train(run)
+    member = members_of(run)["cepstrum"]
+    statistics = keras.Model(member.input, member.get_layer(cepstrum.RANKS).input)
+    values = statistics.predict(log_mels_of(run, "train")[0], verbose=0)
+    # float32 statistics of some hundred.
+    expected = np.quantile(values, np.linspace(0, 1, cepstrum.KNOTS), axis=0)
+    np.testing.assert_allclose(ranks_of(run), expected, rtol=1e-4, atol=1e-2)
+
+
+def test_a_cepstrum_adapts_to_the_noise_that_it_is_trained_in(tone_folder, tmp_path):
     quiet, noisy = (
-        run_of(tone_folder, tmp_path / name, cepstrum=True, noise_probability=probability, noise_snr_db=(-20.0, 0.0))
-        for name, probability in (("quiet", 0.0), ("noisy", 1.0))
+        run_of(tone_folder, tmp_path, name, cepstrum=True, epochs=1, **noise)
+        for name, noise in {"quiet": {}, "noisy": {"noise_probability": 1.0, "noise_snr_db": (-20.0, 0.0)}}.items()
     )
     for run in (quiet, noisy):
         fit.train(run)
-    assert np.abs(ranks_of(quiet.load_model()) - ranks_of(noisy.load_model())).max() > 1
+    assert np.abs(ranks_of(quiet) - ranks_of(noisy)).max() > 1
+
+
+def test_the_best_epoch_of_each_stage_is_kept(tone_folder, tmp_path, monkeypatch):
+    original = Journal.on_epoch_end
+
+    def worst_at_last(self, epoch, logs):
+        original(self, epoch, logs if epoch < 3 else {**logs, "val_loss": 99.0})
+
+    monkeypatch.setattr(Journal, "on_epoch_end", worst_at_last)
+    run = run_of(tone_folder, tmp_path, cepstrum=True, keep="best", epochs=4)
+    fit.train(run)
+    for stage, model in (("cepstrum", members_of(run)["cepstrum"]), ("cnn", run.load_model())):
+        losses = run.history.val_loss[run.history.stage == stage]
+        assert len(losses) == 4
+        assert loss_of(run, model)[0] == pytest.approx(losses.min(), abs=1e-4)
+
+
+def test_each_stage_stops_early(tone_folder, tmp_path):
+    run = run_of(tone_folder, tmp_path, cepstrum=True, early_stopping=2, epochs=30, learning_rate=0.03)
+    fit.train(run)
+    for _, losses in run.history.groupby("stage").val_loss:
+        assert len(losses) < 30
+        assert len(losses) - 1 - losses.to_numpy().argmin() == 2
+
+
+@pytest.mark.parametrize("stage", ["cepstrum", "cnn"])
+def test_a_loss_that_diverges_is_said_and_keeps_whole_epochs(stage, tone_folder, tmp_path, monkeypatch):
+    build = fit.compile_model
+
+    def diverging(model, config, steps):
+        return build(model, config if model.name != stage else Diverging(config), steps)
+
+    monkeypatch.setattr(fit, "compile_model", diverging)
+    run = run_of(tone_folder, tmp_path, cepstrum=True)
+    with pytest.raises(InputError, match=r"the loss became NaN or infinite in epoch 1; try a lower --learning_rate"):
+        fit.train(run)
+    assert not run.file("model.keras").exists()
+    if stage == "cnn":
+        assert list(run.history.stage) == ["cepstrum", "cepstrum"]
+    monkeypatch.undo()
+    fit.train(run)
+    assert list(run.history.stage) == ["cepstrum", "cepstrum", "cnn", "cnn"]
+    assert np.isfinite(run.history.loss).all()
+
+
+class Diverging:
+    """A TrainConfig of a learning rate that no network takes."""
+
+    def __init__(self, config):
+        self._config = config
+
+    def __getattr__(self, name):
+        return {"learning_rate": 1e30, "warmup_epochs": 0}.get(name, getattr(self._config, name))
+
+
+def test_weights_that_can_t_be_had_end_training_before_the_run(tone_folder, tmp_path):
+    config = run_of(tone_folder, tmp_path).config.with_settings(model="yamnet", yamnet_weights="gone.h5")
+    with pytest.raises(InputError, match=r"gone\.h5: no YAMNet weights there"):
+        fit.check_weights(config)

@@ -1,8 +1,9 @@
 """Audio files of any encoding to mono waveforms of one sample rate.
 
-The content decides how a file is read, not its name. Plain samples of WAV files are read in place
-with numpy; companded and compressed ones, and other kinds of files, by libsndfile. Both let go of
-Python's lock while they compute, as soxr does, so that calls on several threads run side by side.
+The content decides how a file is read, not its name. WAV files of plain or companded samples are
+decoded by the graph (see `wav`); compressed ones and other kinds of files by libsndfile, in a Python
+function of the same graph, as soxr is, which changes the rate. Both let go of Python's lock while
+they compute, so that calls on several threads run side by side.
 """
 
 import io
@@ -12,16 +13,14 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
+from urbansound.audio.limits import MAX_CHANNELS, MAX_FILE_BYTES, MAX_PEAK, MAX_SAMPLES, RATES
 from urbansound.audio.resample import resample
-from urbansound.audio.wav_header import FLOAT, check_header, check_limits, starts_with
+from urbansound.audio.wav import read_wav
 from urbansound.errors import InputError
 
-MAX_FILE_BYTES = 2**31
-MAX_SAMPLES = 2**28  # of all channels, before and after resampling: 1 GiB, 93 minutes of mono at 48 kHz
-MAX_PEAK = 2.0**31  # integers stored as floats pass
-# Samples of all channels converted at a time: small enough for the processor's cache with numpy; with
-# libsndfile large, since soundfile seeks after each block, and bounded, whatever length a header claims.
-PLAIN_BLOCK, LIBSNDFILE_BLOCK = 2**16, 2**20
+# Samples of all channels that libsndfile converts at a time: many, since soundfile seeks after each
+# block, and a bounded number, whatever length a header claims.
+BLOCK = 2**20
 
 
 def decode_in_graph(path, sample_rate):
@@ -29,22 +28,18 @@ def decode_in_graph(path, sample_rate):
 
     Args:
       path: string scalar tensor.
-      sample_rate: Hz wanted, a Python int.
+      sample_rate: Hz wanted, an int or an int32 scalar tensor.
 
     Returns:
       (waveform, fault): float32 [samples] and a string scalar, empty where all is well. Where
       `decode_file` would raise, the waveform has no samples and `fault` is the InputError's text.
     """
-
-    def decode(path):
-        try:
-            path = np.asarray(path).item()  # bytes in a graph, an array of them eagerly
-            return decode_file(os.fsdecode(path), sample_rate), b""
-        except InputError as error:
-            return np.zeros(0, np.float32), str(error).encode("utf-8", "replace")
-
-    waveform, fault = tf.numpy_function(decode, [path], [tf.float32, tf.string])
-    return tf.ensure_shape(waveform, [None]), tf.ensure_shape(fault, [])
+    fault = tf.ensure_shape(tf.numpy_function(_refusal, [path], tf.string), [])
+    return tf.cond(
+        fault == "",
+        lambda: _decode(tf.io.read_file(path), sample_rate),
+        lambda: (tf.zeros([0], tf.float32), fault),
+    )
 
 
 def decode_file(path, sample_rate):
@@ -60,7 +55,7 @@ def decode_file(path, sample_rate):
     Raises:
       InputError: it can't be read or decoded; one line, the fault alone: who calls knows the path.
     """
-    return decode_bytes(_read(path), sample_rate)
+    return _checked(*_PATH_DECODER(tf.constant(os.fsencode(path)), sample_rate))
 
 
 def decode_bytes(data, sample_rate):
@@ -68,7 +63,7 @@ def decode_bytes(data, sample_rate):
 
     Args:
       data: bytes of a WAV file (8- to 32-bit integer, float, double, ADPCM, mu-law, A-law, plain or
-        EXTENSIBLE; see `check_header` for what is forgiven) or of any other kind that libsndfile
+        EXTENSIBLE; see `read_header` for what is forgiven) or of any other kind that libsndfile
         reads: FLAC, Ogg, MP3, AIFF, RF64, W64 ...
       sample_rate: Hz wanted.
 
@@ -79,79 +74,98 @@ def decode_bytes(data, sample_rate):
       InputError: it can't be decoded, is longer than MAX_SAMPLES, or holds samples that are no
       numbers; one line, the fault alone.
     """
-    header = check_header(data) if data[:4] == b"RIFF" else None
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows float32 is refused below
-        if header and header.is_plain:
-            waveform, rate = _read_plain(data, header), header.rate
-        else:
-            what = f"WAV of encoding {header.code:#06x}" if header else starts_with(data)
-            waveform, rate = _read_with_libsndfile(data, what)
-    _check_length(len(waveform) * sample_rate / rate)
-    if not -MAX_PEAK <= waveform.min() <= waveform.max() <= MAX_PEAK:  # false for NaN
-        raise InputError(f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}")
-    resampled = resample(waveform, rate, sample_rate)
-    if len(resampled) == 0:
-        raise InputError(f"too short: {len(waveform)} samples at {rate} Hz")
-    return resampled
+    return _checked(*_BYTES_DECODER(tf.constant(data), sample_rate))
 
 
-def _read(path):
+def _decode(contents, sample_rate):
+    """(waveform, fault), as `decode_in_graph` returns them, of the bytes of a file."""
+    waveform, rate, fault, other = read_wav(contents)
+    waveform, rate, fault = tf.cond(
+        other >= 0,
+        lambda: _in_python(_read_with_libsndfile, contents, other),
+        lambda: (waveform, rate, fault),
+    )
+    waveform, _, fault = tf.cond(
+        (fault == "") & (rate != sample_rate),
+        lambda: _in_python(_resample, waveform, rate, sample_rate),
+        lambda: (waveform, rate, fault),
+    )
+    return waveform, fault
+
+
+_SIGNATURE = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)]
+_PATH_DECODER = tf.function(decode_in_graph, input_signature=_SIGNATURE, autograph=False)
+_BYTES_DECODER = tf.function(_decode, input_signature=_SIGNATURE, autograph=False)
+
+
+def _checked(waveform, fault):
+    if fault := fault.numpy().decode("utf-8", "replace"):
+        raise InputError(fault)
+    return waveform.numpy()
+
+
+def _in_python(function, *inputs):
+    """(waveform, rate, fault) tensors of a function of numpy arrays that returns the first two or raises InputError."""
+
+    def call(*arrays):
+        try:
+            waveform, rate = function(*map(_python_value, arrays))
+            return waveform, np.int32(rate), b""
+        except InputError as error:
+            return np.zeros(0, np.float32), np.int32(0), str(error).encode("utf-8", "replace")
+
+    waveform, rate, fault = tf.numpy_function(call, inputs, [tf.float32, tf.int32, tf.string])
+    return tf.ensure_shape(waveform, [None]), tf.ensure_shape(rate, []), tf.ensure_shape(fault, [])
+
+
+def _python_value(value):
+    """A scalar or string that a numpy_function gets, as Python's own: bytes in a graph, an array of them eagerly."""
+    return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0 else value
+
+
+def _refusal(path):
+    """Why a file won't be read, as bytes, empty where it will; a long one is refused before it is read."""
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                raise InputError(f"larger than {MAX_FILE_BYTES} bytes")
-            return file.read()
+        with open(_python_value(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                return f"larger than {MAX_FILE_BYTES} bytes".encode()
+            if size > MAX_SAMPLES:
+                with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+                    _check_length(sound.frames * sound.channels)
     except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})") from None
+        return f"can't be read ({error.strerror})".encode()
+    except InputError as error:
+        return str(error).encode()
+    except soundfile.LibsndfileError:
+        pass  # Whatever it is, the decoder will say.
+    return b""
 
 
-def _read_plain(data, header):
-    """The mono waveform float32 [frames] of a WAV file's integers or floats."""
-    _check_length(header.frames * header.channels)
-    waveform = np.empty(header.frames, np.float32)
-    step = PLAIN_BLOCK // header.channels
-    for first in range(0, header.frames, step):
-        block = waveform[first : first + step]
-        block[:] = _average(_plain_samples(data, header, first, len(block)))
-    return waveform
-
-
-def _plain_samples(data, header, first, frames):
-    """`frames` frames from frame `first` on: float32 [frames, channels], integers scaled to -1 to 1."""
-    start, count = header.data_offset + first * header.block_align, frames * header.channels
-    size = header.block_align // header.channels
-    if header.code == FLOAT:
-        samples = np.frombuffer(data, f"<f{size}", count, start).astype(np.float32)
-    elif size == 1:
-        samples = (np.frombuffer(data, np.uint8, count, start) - np.float32(128)) * np.float32(2**-7)
-    elif size == 3:
-        # The upper two bytes of each, then the lowest: exact, and 3 times as fast as through int32.
-        samples = np.ndarray(count, "<i2", data, start + 1, strides=3) * np.float32(2**-15)
-        samples += np.ndarray(count, np.uint8, data, start, strides=3) * np.float32(2**-23)
-    else:
-        samples = np.frombuffer(data, f"<i{size}", count, start).astype(np.float32) * np.float32(2.0 ** (1 - 8 * size))
-    return samples.reshape(frames, header.channels)
-
-
-def _read_with_libsndfile(data, what):
-    """(mono waveform float32 [frames], sample rate in Hz) of a file that messages call `what`."""
+def _read_with_libsndfile(data, code):
+    """(mono waveform float32 [frames], sample rate in Hz) of bytes; `code`: WAVE_FORMAT number, 0 of no WAV file."""
     blocks, frames = [], 0
     try:
-        with soundfile.SoundFile(_Bytes(data)) as sound:
+        with soundfile.SoundFile(_Bytes(data)) as sound, np.errstate(over="ignore", invalid="ignore"):
             channels, rate, promised = sound.channels, sound.samplerate, sound.frames
-            check_limits(channels, rate)
-            while len(block := sound.read(LIBSNDFILE_BLOCK // channels, dtype="float32", always_2d=True)):
+            _check_limits(channels, rate)
+            _check_length(promised * channels)
+            while len(block := sound.read(BLOCK // channels, dtype="float32", always_2d=True)):
                 frames += len(block)
                 _check_length(frames * channels)
                 blocks.append(_average(block))
     except soundfile.LibsndfileError as error:
+        what = f"WAV of encoding {code:#06x}" if code else _starts_with(data)
         reason = error.error_string.strip().rstrip(".")
         raise InputError(f"no sound that libsndfile can decode ({what}: {reason})") from None
     if frames == 0:
         raise InputError("holds no samples")
     if frames < 0.99 * promised:  # a whole MP3 may fall short by its last frames
         raise InputError(f"truncated: header promises {promised} samples, {frames} are there")
-    return np.concatenate(blocks), rate
+    waveform = np.concatenate(blocks)
+    if not -MAX_PEAK <= waveform.min() <= waveform.max() <= MAX_PEAK:  # false for NaN
+        raise InputError(f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}")
+    return waveform, rate
 
 
 class _Bytes(io.BytesIO):
@@ -174,6 +188,28 @@ def _average(samples):
     for channel in range(1, samples.shape[1]):
         total = total + samples[:, channel]
     return total * np.float32(1 / samples.shape[1])
+
+
+def _resample(waveform, rate, sample_rate):
+    """(waveform at another rate, float32 [at least 1], that rate)."""
+    _check_length(len(waveform) * sample_rate / rate)
+    resampled = resample(waveform, rate, sample_rate)
+    if len(resampled) == 0:
+        raise InputError(f"too short: {len(waveform)} samples at {rate} Hz")
+    return resampled, sample_rate
+
+
+def _starts_with(data):
+    """How a file begins, for a message: "starts with 'OggS'" or "empty"."""
+    return f"starts with {repr(data[:4])[1:]}" if data else "empty"
+
+
+def _check_limits(channels, rate):
+    """Raise InputError for a number of channels or a sample rate (Hz) that no recorder has."""
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(f"number of channels must be 1 to {MAX_CHANNELS}. Received: {channels}")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: {rate}")
 
 
 def _check_length(samples):

@@ -1,142 +1,215 @@
-"""What a WAV file says of itself, checked before anything trusts it."""
+"""What a WAV file says of itself, read inside a graph and checked before anything trusts it.
 
-import dataclasses
-import struct
+A fault is a value here, since a graph does not stop where it is found: its place in FAULTS. Numbers are
+kept together in few tensors, and words are made only where there is a fault, since a graph's time goes
+with the number of its operations, those of branches not taken included.
+"""
 
-from urbansound.errors import InputError
+import typing
 
-PCM, FLOAT, EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
+import tensorflow as tf
+
+from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
+
+PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
+# (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes.
+ENCODINGS = ((PCM, 1), (PCM, 2), (PCM, 3), (PCM, 4), (FLOAT, 4), (FLOAT, 8), (A_LAW, 1), (MU_LAW, 1))
 # EXTENSIBLE names its encoding by a GUID; these are the 14 bytes after the code in Microsoft's own.
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-SAMPLE_BYTES = {PCM: (1, 2, 3, 4), FLOAT: (4, 8)}
-RATES = (1_000, 768_000)  # Hz
-MAX_CHANNELS = 64
 MAX_CHUNKS = 1_000  # before the data; a longer chain is no recorder's
 # A writer to a pipe can't know the length: ffmpeg declares 2**32 - 1 bytes, arecord 2**31, SoX 0x7FFFF000.
 ENDLESS = 0x7FFF_0000
 
 
-@dataclasses.dataclass(frozen=True)
-class WavFormat:
-    """How the samples of a WAV file lie in it; every field has been checked against the file's size."""
+# What can be wrong; numbers of the file stand for the names in brackets.
+FAULTS = {
+    "none": "",
+    "no_riff": "not a WAV file: must start with RIFF",
+    "short": "truncated: ends within its header, after <length> bytes",
+    "no_wave": "not a WAV file, but another kind of RIFF file",
+    "short_fmt": "its fmt chunk must hold at least 16 bytes. Received: <fmt_bytes>",
+    "short_extensible": "its extensible fmt chunk must hold at least 40 bytes. Received: <fmt_bytes>",
+    "channels": f"number of channels must be 1 to {MAX_CHANNELS}. Received: <channels>",
+    "rate": f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: <rate>",
+    "sample_format": "unknown sample format: <bits> bits, <channels> channels, <block_align> bytes per frame",
+    "no_block": "bytes per block must be positive. Received: 0",
+    "no_data": "truncated: no data chunk in its <length> bytes",
+    "no_fmt": "its data chunk stands before its fmt chunk",
+    "cut_off": "truncated: header promises <declared> bytes of samples, <there> are there",
+    "no_samples": "holds no samples",
+    "too_long": f"longer than {MAX_SAMPLES} samples; cut it into shorter files",
+    "other_encoding": "encoding must be integer, float, mu-law or A-law. Received: WAVE_FORMAT number <code>",
+    "no_numbers": f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}",
+}
+BEYOND = 2**62  # a place after the end of every file
 
-    code: int  # WAVE_FORMAT number of the encoding; where it is EXTENSIBLE, of the one that names
-    channels: int  # 1 to MAX_CHANNELS
-    rate: int  # frames per second, within RATES
-    bits: int  # of one sample; the others of its bytes are zero
-    block_align: int  # bytes of one frame; where compressed, of one block
-    data_offset: int  # bytes before the first frame
-    data_bytes: int  # bytes of samples, at least one block
 
-    @property
-    def is_plain(self):
-        """Whether samples are integers or floats as they stand, neither compressed nor companded."""
-        return self.code in SAMPLE_BYTES
+class WavHeader(typing.NamedTuple):
+    """How the samples of a WAV file lie in it, int64 scalars; where there is a fault, trust nothing else."""
 
-    @property
-    def frames(self):
-        """Samples per channel of plain data; blocks of compressed data."""
-        return self.data_bytes // self.block_align
+    code: tf.Tensor  # WAVE_FORMAT number; of EXTENSIBLE, the one that its GUID names
+    encoding: tf.Tensor  # place in ENCODINGS
+    channels: tf.Tensor
+    rate: tf.Tensor  # Hz
+    frame_bytes: tf.Tensor
+    offset: tf.Tensor  # bytes before the first frame
+    frames: tf.Tensor  # whole frames that are there
+    fault: tf.Tensor  # place in FAULTS
+    numbers: dict  # what the faults' texts speak of
 
 
-def check_header(data):
+class _Format(typing.NamedTuple):
+    """What a fmt chunk says, int64 scalars."""
+
+    code: tf.Tensor
+    encoding: tf.Tensor  # place in ENCODINGS; their number where the code is another
+    channels: tf.Tensor
+    rate: tf.Tensor  # 0 where there was no fmt chunk
+    frame_bytes: tf.Tensor  # of one frame; of one block in encodings beyond ENCODINGS
+    block_align: tf.Tensor  # frame_bytes but for companded samples, where nobody relies on it
+    bits: tf.Tensor
+    fmt_bytes: tf.Tensor  # that are there of the chunk
+    fault: tf.Tensor  # place in FAULTS
+
+
+def read_header(contents):
     """What the chunks of a RIFF WAVE file say, if it can be true.
 
     Lenient where real writers err: any chunks may stand before the data and anything after it; the
     RIFF size may be wrong; the data of a writer to a pipe, who declares none or ENDLESS bytes,
-    reaches to the end of the file; half a frame at the end is dropped.
+    extends to the end of the file; half a frame at the end is dropped.
 
     Args:
-      data: the bytes of the whole file.
+      contents: string scalar, a whole file of any kind.
 
     Returns:
-      A WavFormat.
-
-    Raises:
-      InputError: no WAV file, cut off, without samples, or its header contradicts itself or is
-      beyond RATES, MAX_CHANNELS or MAX_CHUNKS.
+      A WavHeader. Its fault says where the file is no WAV file, is cut off, has no samples or more
+      than MAX_SAMPLES, is of an encoding beyond ENCODINGS, or where its header contradicts itself or
+      is beyond RATES or MAX_CHANNELS.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft 1991);
       Multiple Channel Audio Data and WAVE Files (Microsoft 2001) for EXTENSIBLE.
     """
-    if data[:4] != b"RIFF":
-        raise InputError(f"not a WAV file ({starts_with(data)})")
-    if len(data) < 12:
-        raise InputError(f"truncated: ends within its header, after {len(data)} bytes")
-    if data[8:12] != b"WAVE":
-        raise InputError(f"not a WAV file (RIFF file of the kind {_quoted(data[8:12])})")
-    sample_format = None
-    for name, offset, size in _chunks(data):
-        if name == b"fmt ":
-            sample_format = _read_fmt(data[offset : offset + size])
-        elif name == b"data":
-            if sample_format is None:
-                raise InputError("its data chunk stands before its fmt chunk")
-            header = WavFormat(*sample_format, offset, _data_bytes(data, offset, size))
-            if header.frames == 0:
-                raise InputError("holds no samples")
-            return header
-    raise InputError(f"truncated: no {'fmt' if sample_format is None else 'data'} chunk in its {len(data)} bytes")
+    length = _length(contents)
+    riff, riff_size, kind = tf.unstack(_numbers(contents, 0, 3))
+    is_riff, is_wave = riff == _number(b"RIFF"), kind == _number(b"WAVE")
+    offset, declared, form = _walk(contents, tf.where(is_riff & is_wave, length, 0))
+    there = length - offset
+    # Of companded files that declare no data, libsndfile takes only what the writer of this size left.
+    companded = (form.code == A_LAW) | (form.code == MU_LAW)
+    unfinished = (declared == 0) & tf.where(companded, riff_size == 8, riff_size + 8 != length)
+    size = tf.where(unfinished | ((declared >= ENDLESS) & (declared > there)), there, declared)
+    frames = size // tf.maximum(form.frame_bytes, 1)
+    fault = _first(
+        no_riff=~is_riff,
+        short=length < 12,
+        no_wave=~is_wave,
+        no_data=offset == 0,
+        no_fmt=form.rate == 0,
+        cut_off=size > there,
+        no_samples=(frames == 0) | (size < form.block_align),
+        too_long=frames * form.channels > MAX_SAMPLES,
+        other_encoding=form.encoding == len(ENCODINGS),
+    )
+    fault = tf.where(form.fault > 0, form.fault, fault)
+    numbers = {**form._asdict(), "length": length, "declared": size, "there": there}
+    return WavHeader(*form[:5], offset, frames, fault, numbers)
 
 
-def check_limits(channels, rate):
-    """Raise InputError for a number of channels or a sample rate (Hz) that no recorder has."""
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise InputError(f"number of channels must be 1 to {MAX_CHANNELS}. Received: {channels}")
-    if not RATES[0] <= rate <= RATES[1]:
-        raise InputError(f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: {rate}")
+def fault_text(fault, numbers):
+    """The text string scalar of a place in FAULTS, with the numbers of a WavHeader."""
+
+    def text():
+        words = tf.gather(list(FAULTS.values()), fault)
+        for name, number in numbers.items():
+            words = tf.strings.regex_replace(words, f"<{name}>", tf.strings.as_string(number))
+        return words
+
+    return tf.cond(fault > 0, text, lambda: tf.constant(""))
 
 
-def starts_with(data):
-    """How a file begins, for a message: "starts with 'OggS'" or "empty"."""
-    return f"starts with {_quoted(data[:4])}" if data else "empty"
+def place_of(fault):
+    """The place in FAULTS of a name."""
+    return list(FAULTS).index(fault)
 
 
-def _quoted(raw):
-    return repr(bytes(raw))[1:]
+def _first(**faults):
+    """The place in FAULTS, int64, of the first whose condition is true; 0 where none is."""
+    places = tf.constant([0, *map(place_of, faults)], tf.int64)
+    return places[tf.argmax(tf.stack([False, *faults.values()]))]
 
 
-def _chunks(data):
-    """(name, offset of its content, declared bytes of content) of one chunk after the other."""
-    offset = 12
-    for _ in range(MAX_CHUNKS):
-        if offset + 8 > len(data):
-            return
-        name, size = struct.unpack_from("<4sI", data, offset)
-        yield name, offset + 8, size
-        offset += 8 + size + size % 2
+def _walk(contents, length):
+    """Chunk by chunk to the first data chunk: (offset and declared bytes of the data, _Format).
+
+    Offset 0: there is none.
+    """
+
+    def more(place, _form):
+        step, start, *_ = tf.unstack(place)
+        return (step < MAX_CHUNKS) & (start + 8 <= length)
+
+    def next_chunk(place, form):
+        step, start, *_ = tf.unstack(place)
+        name, declared = tf.unstack(_numbers(contents, start, 2))
+        content = start + 8
+        form = tf.cond(
+            name == _number(b"fmt "),
+            lambda: _read_fmt(contents, content, tf.minimum(declared, length - content)),
+            lambda: form,
+        )
+        is_data = name == _number(b"data")
+        end = tf.where(is_data | (form[-1] > 0), BEYOND, content + declared + declared % 2)
+        return tf.stack([step + 1, end, tf.where(is_data, content, 0), declared]), form
+
+    start = tf.constant([0, 12, 0, 0], tf.int64), tf.zeros([len(_Format._fields)], tf.int64)
+    place, form = tf.while_loop(more, next_chunk, start, parallel_iterations=1)
+    return *tf.unstack(place)[2:], _Format(*tf.unstack(form))
 
 
-def _read_fmt(chunk):
-    """(code, channels, rate, bits, block_align) of the content of a fmt chunk."""
-    if len(chunk) < 16:
-        raise InputError(f"its fmt chunk must hold at least 16 bytes. Received: {len(chunk)}")
-    code, channels, rate, _, block_align, bits = struct.unpack_from("<HHIIHH", chunk)
-    if code == EXTENSIBLE:
-        if len(chunk) < 40:
-            raise InputError(f"its extensible fmt chunk must hold at least 40 bytes. Received: {len(chunk)}")
-        if chunk[26:40] == GUID_TAIL:
-            (code,) = struct.unpack_from("<H", chunk, 24)
-    check_limits(channels, rate)
-    if code in SAMPLE_BYTES:
-        size, rest = divmod(block_align, channels)
-        if rest or size not in SAMPLE_BYTES[code] or -(-bits // 8) != size:
-            kind = "integer" if code == PCM else "float"
-            raise InputError(
-                f"unknown sample format: {bits}-bit {kind}, {channels} channels, {block_align} bytes per frame"
-            )
-    elif block_align == 0:
-        raise InputError("bytes per block must be positive. Received: 0")
-    return code, channels, rate, bits, block_align
+def _read_fmt(contents, offset, size):
+    """The fields of the _Format in a fmt chunk, `size` bytes of which are there: int64 [9]."""
+    words = _words(contents, offset, 20)
+    code, channels, low, high, _, _, block_align, bits, *_ = tf.unstack(words)
+    rate, extensible = low + high * 2**16, code == EXTENSIBLE
+    of_microsoft = tf.reduce_all(words[13:] == memoryview(GUID_TAIL).cast("H").tolist())
+    code = tf.where(extensible & of_microsoft, words[12], code)
+    plain = (code == PCM) | (code == FLOAT)
+    sample_bytes = tf.where(plain, block_align // tf.maximum(channels, 1), 1)
+    known = [number * 2**16 + size for number, size in ENCODINGS]
+    encoding = tf.argmax(tf.concat([code * 2**16 + sample_bytes == known, [True]], axis=0))
+    consistent = (block_align == sample_bytes * channels) & ((bits + 7) // 8 == sample_bytes)
+    fault = _first(
+        short_fmt=size < 16,
+        short_extensible=extensible & (size < 40),
+        channels=(channels < 1) | (channels > MAX_CHANNELS),
+        rate=(rate < RATES[0]) | (rate > RATES[1]),
+        sample_format=plain & ~(consistent & (encoding < len(ENCODINGS))),
+        no_block=block_align == 0,
+    )
+    frame_bytes = tf.where(encoding < len(ENCODINGS), channels * sample_bytes, block_align)
+    return tf.stack([code, encoding, channels, rate, frame_bytes, block_align, bits, size, fault])
 
 
-def _data_bytes(data, offset, size):
-    """Bytes of samples in a data chunk whose header declares `size` of them."""
-    there = len(data) - offset
-    (riff_size,) = struct.unpack_from("<I", data, 4)
-    unfinished = size == 0 and riff_size + 8 != len(data)
-    if unfinished or ENDLESS <= size > there:
-        return there
-    if size > there:
-        raise InputError(f"truncated: header promises {size} bytes of samples, {there} are there")
-    return size
+def _length(contents):
+    return tf.cast(tf.strings.length(contents), tf.int64)
+
+
+def _number(name):
+    """Four letters as `_numbers` reads them."""
+    return int.from_bytes(name, "little")
+
+
+def _numbers(contents, offset, count):
+    """32-bit numbers int64 [count] from byte `offset` on; what lies beyond the end reads as 0."""
+    return tf.bitwise.bitwise_and(tf.cast(_raw(contents, offset, 4 * count, tf.int32), tf.int64), 0xFFFF_FFFF)
+
+
+def _words(contents, offset, count):
+    """16-bit numbers int64 [count] from byte `offset` on; what lies beyond the end reads as 0."""
+    return tf.cast(_raw(contents, offset, 2 * count, tf.uint16), tf.int64)
+
+
+def _raw(contents, offset, size, dtype):
+    there = tf.strings.substr(contents, tf.minimum(tf.cast(offset, tf.int64), _length(contents)), size)
+    return tf.ensure_shape(tf.io.decode_raw(there, dtype, fixed_length=size), [size // dtype.size])

@@ -1,1 +1,1 @@
-"""Clips: which there are, how they are split, and how they reach the model."""
+"""Clips: which there are, how they are split, and how they become the model's input."""

@@ -1,4 +1,4 @@
-"""Augmentation in-graph, for training alone; every function is a pure function of its seed.
+"""Augmentation in-graph, only for training; every function is a pure function of its seed.
 
 Seeds are int32 [2] tensors for TensorFlow's stateless random ops, so what a clip goes through
 depends on the run's seed, the epoch and the clip's place in it, never on thread timing.

@@ -1,17 +1,12 @@
 """From settings to clips that are known to be readable: catalog, decoding into the cache, split."""
 
-import dataclasses
 import os
-from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import cache, catalog, splits
-from urbansound.data.synthetic import dataset
+from urbansound.data import cache, catalog, datasets, splits
 from urbansound.errors import InputError
 from urbansound.progress import bar
-
-SYNTHETIC_SEED = 1  # one data set for all runs, whatever their own seeds
 
 
 def prepare(config):
@@ -28,7 +23,7 @@ def prepare(config):
       InputError: as the catalog, the cache and the split do; a clip that can't be decoded where
         bad_clips is "fail".
     """
-    found = load_catalog(config)
+    found = datasets.load(config.data)
     splits.check_folds(found.clips, config.data)
     entries, faults = _decode(found.clips.path, config)
     if len(faults) and config.data.bad_clips == "fail":
@@ -39,16 +34,6 @@ def prepare(config):
     readable = table[[entry is not None for entry in entries]].reset_index(drop=True)
     clips = splits.split(catalog.Catalog(readable, found.class_names, found.name), config.data, config.train.seed)
     return found.class_names, clips, faults
-
-
-def load_catalog(config):
-    """The Catalog that the settings ask for; the synthetic one is made first if need be."""
-    if config.data.dataset != "synthetic":
-        return catalog.load(config.data)
-    with bar("making synthetic clips") as on_progress:
-        root = dataset.ensure(Path(config.data.cache_dir) / "synthetic", SYNTHETIC_SEED, on_progress=on_progress)
-    found = catalog.urbansound8k(root, config.data.folds)
-    return dataclasses.replace(found, name="synthetic")
 
 
 def cache_entries(paths, config):

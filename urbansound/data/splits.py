@@ -95,7 +95,7 @@ def assign_folds(clips, n_folds=5):
       n_folds: number of folds; fewer are used where there are fewer recordings.
 
     Returns:
-      int64 Series beside `clips`, folds from 1.
+      int64 Series with the index of `clips`, folds from 1.
     """
     shares = _class_shares(clips)
     order = sorted(range(len(shares)), key=lambda row: (-shares.values[row].max(), _hash(shares.index[row])))

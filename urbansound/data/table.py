@@ -101,5 +101,5 @@ def check_one_fold(path, clips):
         other = first.loc[clip.recording]
         raise InputError(
             f"{path}: recording '{clip.recording}' is in fold {other.fold} (row {other.row}) and in fold {clip.fold} "
-            f"(row {elsewhere.index[0]}), so that a test would hear what was trained on; give it one fold"
+            f"(row {elsewhere.index[0]}), so that it would be trained on and tested on; give it one fold"
         )

@@ -1,24 +1,32 @@
-"""From several trained runs to one whose model averages their scores."""
+"""One run made of several trained ones: its model averages their scores."""
+
+import dataclasses
 
 import pandas as pd
 
+from urbansound.config import AudioConfig
 from urbansound.errors import InputError
 from urbansound.files import replacing, write_csv
-from urbansound.models.ensemble import average
+from urbansound.models import ensemble
 from urbansound.run import Run
+
+# What makes a clip the network's input; the ensemble has one of it.
+FRONT_END = {field.name for field in dataclasses.fields(AudioConfig)} | {"short_clips"}
 
 
 def settings_of(runs):
-    """The first run's Config, of a committee.
+    """The Config of an ensemble of trained runs: the first one's, but for the model.
 
     Raises:
-      InputError: the runs differ in what they hear, in their classes, or in which clips they train and test on.
+      InputError: the runs differ in their front-end, in their classes, or in which clips they train and test on.
     """
     first = runs[0]
     for other in runs[1:]:
-        if other.config.audio != first.config.audio:
-            names = ", ".join(f"--{name}" for name in _audio_differences(first, other))
-            raise InputError(f"{other.path} hears otherwise than {first.path} ({names}); train them with the same")
+        names = [f"--{name}" for name in first.config.differences(other.config) if name in FRONT_END]
+        if names:
+            raise InputError(
+                f"{other.path} has another front-end than {first.path} ({', '.join(names)}); train them with the same"
+            )
         if other.class_names != first.class_names:
             raise InputError(f"{other.path} has other classes than {first.path}; train them on the same data")
         columns = ["path", "split"]
@@ -27,7 +35,7 @@ def settings_of(runs):
                 f"{other.path} and {first.path} split the clips differently: a clip that one tests may have taught "
                 "the other; train them with the same data, folds and seed"
             )
-    return first.config.with_settings(model="committee", cepstrum=False)
+    return first.config.with_settings(model=ensemble.NAME, cepstrum=False)
 
 
 def combine(runs, path):
@@ -37,15 +45,11 @@ def combine(runs, path):
       InputError: as `settings_of`; a run has no model yet; `path` holds something already.
     """
     settings = settings_of(runs)
-    model = average([run.load_model() for run in runs])
+    model = ensemble.average([run.load_model() for run in runs])
     first = runs[0]
     run = Run.create(path, settings, first.class_names, first.clips, first.skipped)
-    rows = [(str(member.path.resolve()), member.config.model.model, member.training_seconds) for member in runs]
-    write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "model", "seconds"]))
+    rows = [(str(member.path.resolve()), "+".join(member.architectures), member.training_seconds) for member in runs]
+    write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
     with replacing(run.file("model.keras")) as part:
         model.save(part)
     return run
-
-
-def _audio_differences(first, other):
-    return [name for name in first.config.differences(other.config) if hasattr(first.config.audio, name)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import prepare, splits
+from urbansound.data import datasets, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
 from urbansound.files import write_csv, write_json
@@ -36,7 +36,7 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
       KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
     """
     path = Path(path)
-    folds = sorted(prepare.load_catalog(config).clips.fold.unique().tolist())
+    folds = sorted(datasets.load(config.data).clips.fold.unique().tolist())
     configs = plan(config, folds, protocol, test_folds, random_splits)
     fit.check_weights(config)
     runs = {name: processes.begin(path / name, planned) for name, planned in configs.items()}
@@ -45,7 +45,7 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
     write_json(path / "crossval.json", results)
     write_csv(path / "predictions.csv", predictions)
     settings = dataclasses.asdict(next(iter(configs.values())))
-    report.write(path, results, predictions, settings)
+    report.write(path, results, predictions, settings, datasets.dataset(config.data.dataset).warnings)
     return results
 
 
@@ -96,5 +96,5 @@ def _outcome(run):
         ),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
-        alone=json.loads(run.file("metrics.json").read_text()).get("alone", {}),
+        members=json.loads(run.file("metrics.json").read_text()).get("members", {}),
     )

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from urbansound.config import Config, DataConfig, base_type, check_field
 from urbansound.errors import InputError
 
-# Trials must differ in how they learn alone, or their scores can't be compared.
+# Trials may differ only in how they learn, or their scores can't be compared.
 FIXED = {field.name for field in dataclasses.fields(DataConfig)} - {"short_clips"} | {"seed"}
 
 

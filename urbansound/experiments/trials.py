@@ -1,4 +1,4 @@
-"""Trials of a search: what each tries, what it reaches on validation clips, and the table of all.
+"""Trials of a search: what each tries, its accuracy on validation clips, and the table of all.
 
 Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet, Bengio, Kégl 2011, "Algorithms
 for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.
@@ -155,9 +155,10 @@ def _mean(trial):
 
 def _outcome(run):
     """(validation accuracy of the epoch that became the model, minutes of training)."""
-    history = pd.read_csv(run.file("history.csv"))
-    row = history.val_loss.idxmin() if run.config.train.keep == "best" else history.index[-1]
-    return float(history.val_accuracy[row]), float(history.seconds.sum() / 60)
+    history = run.history
+    rows = history[history.stage == history.stage.iloc[-1]]  # the last stage validates the whole model
+    row = rows.val_loss.idxmin() if run.config.train.keep == "best" else rows.index[-1]
+    return float(rows.val_accuracy[row]), run.training_seconds / 60
 
 
 def _fault(error, folder):

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound import models
+from urbansound.audio.length import lengthen
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig
-from urbansound.data.pipeline import lengthen
 from urbansound.errors import InputError
 
 WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
@@ -20,13 +20,14 @@ WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A trained model and all that it takes to hear with it."""
+    """A trained model and all that it takes to score waveforms with it."""
 
     model: keras.Model  # log_mel [batch, frames, n_mels] to scores [batch, classes]
     audio: AudioConfig  # clip_samples is the window
     hop: int  # samples from one window's start to the next's
     short_clips: str  # what becomes of a waveform shorter than a window: "repeat" or "zeros"
     class_names: tuple[str, ...]
+    architectures: tuple[str, ...]  # of the model's networks, in their order
 
     @classmethod
     def from_run(cls, run, window_seconds=None, window_hop_seconds=None):
@@ -38,7 +39,7 @@ class Classifier:
           window_hop_seconds: from one window's start to the next's; default: half a window.
 
         Raises:
-          InputError: the run has no model yet; the model can't hear windows of that length; a hop
+          InputError: the run has no model yet; the model can't take windows of that length; a hop
             that is not above 0 and at most the window.
         """
         config, model = run.config, run.load_model()
@@ -53,7 +54,7 @@ class Classifier:
                 "window_hop_seconds must be above 0 and at most the window. "
                 f"Received: window_hop_seconds={hop_seconds:g}, window_seconds={audio.clip_seconds:g}"
             )
-        return cls(model, audio, hop, config.data.short_clips, tuple(run.class_names))
+        return cls(model, audio, hop, config.data.short_clips, tuple(run.class_names), tuple(run.architectures))
 
     def score(self, waveforms):
         """Scores float32 [batch, classes] of waveforms float32 [batch, samples >= 1]; see `score_waveforms`."""
@@ -141,11 +142,11 @@ def _compiled(classifier):
 
 
 def _for_window(model, audio, model_config):
-    """The same weights behind an input of another length."""
-    longer = models.build(model_config.model, (audio.frames, audio.n_mels), model.output_shape[-1], model_config)
+    """The same weights for windows of another length."""
+    longer, _ = models.build((audio.frames, audio.n_mels), model.output_shape[-1], model_config)
     if [weight.shape for weight in longer.weights] != [weight.shape for weight in model.weights]:
         raise InputError(
-            f"a {model_config.model} hears windows of the length that it was trained on; leave out --window_seconds"
+            f"a {model_config.model} takes windows of the length that it was trained on; leave out --window_seconds"
         )
     longer.set_weights(model.get_weights())
     return longer

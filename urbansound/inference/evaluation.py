@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
+from urbansound.data import cache, datasets
 from urbansound.data.prepare import cache_entries
 from urbansound.files import write_csv, write_json
 from urbansound.inference import robustness
@@ -29,11 +29,11 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       run: a trained Run.
       snr_db: also with noise at these signal-to-noise ratios, into robustness.csv.
       noise_dir: recordings that the noise is taken from; None: white and pink noise.
-      corruptions: also as over a phone, clipped, louder, quieter, of 8 bits, into robustness.csv.
+      corruptions: also through a phone line, clipped, louder, quieter, in 8 bits, into robustness.csv.
 
     Returns:
-      The metrics (see `report.metrics.evaluate`); where scores are a mean, also `alone`, the accuracy of each
-      network that they are the mean of, by its name.
+      The metrics (see `report.metrics.evaluate`); of an ensemble also `members`, each member's accuracy by
+      itself, by its name.
 
     Raises:
       InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
@@ -44,8 +44,8 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     scores = score_entries(entries, classifier)
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
-    if alone := _accuracy_alone(entries, labels, classifier):
-        values["alone"] = alone
+    if accuracies := _member_accuracies(entries, labels, classifier):
+        values["members"] = accuracies
     predictions = predictions_table(test, scores, class_names)
     if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
         table = robustness.measure(entries, labels, test.recording, classifier, conditions)
@@ -73,8 +73,8 @@ def score_entries(entries, classifier, score_windows=None):
         return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
 
 
-def _accuracy_alone(entries, labels, classifier):
-    """{name: accuracy} of each network that the classifier's scores are the mean of."""
+def _member_accuracies(entries, labels, classifier):
+    """{name: accuracy} of each member of an ensemble by itself; empty for any other model."""
     result = {}
     for name, member in members(classifier.model).items():
         scores = score_entries(entries, dataclasses.replace(classifier, model=member))
@@ -85,6 +85,9 @@ def _accuracy_alone(entries, labels, classifier):
 def _write_report(run, values, predictions, entries, parameters):
     """The pictures and report.html."""
     config, class_names, history = run.config, run.class_names, run.history
+    warnings = [*datasets.dataset(config.data.dataset).warnings]
+    if config.data.split == "random":
+        warnings.append(f"A {LEAKS}.")
     shown = worst_mistakes(predictions, SHOWN_CLIPS)
     log_mels = np.stack([_log_mel(entries[row], config) for row in shown.index])
     hop_seconds = config.audio.hop_length / config.audio.sample_rate
@@ -124,9 +127,8 @@ def _write_report(run, values, predictions, entries, parameters):
         pictures=pictures,
         mistakes=shown,
         settings=dataclasses.asdict(config),
-        warnings=[f"A {LEAKS}."] if config.data.split == "random" else [],
+        warnings=warnings,
         skipped=run.skipped,
-        synthetic=config.data.dataset == "synthetic",
     )
 
 
@@ -138,11 +140,12 @@ def _log_mel(entry, config):
 def _facts(run, parameters):
     config, history, counts = run.config, run.history, run.clips.split.value_counts()
     if history is None:
-        epoch = f"each member's own: {', '.join(run.members.model)}"
+        epoch = f"each member's own: {', '.join(run.members.architectures)}"
     elif config.train.keep == "last":
-        epoch = f"{len(history)}, the last"
+        epoch = f"{history.epoch.iloc[-1]}, the last"
     else:
-        epoch = f"{history.epoch[history.val_loss.idxmin()]} of {len(history)}, of the lowest validation loss"
+        rows = history[history.stage == history.stage.iloc[-1]]
+        epoch = f"{rows.epoch[rows.val_loss.idxmin()]} of {len(rows)}, of the lowest validation loss"
     return {
         "Data set": config.data.dataset,
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",

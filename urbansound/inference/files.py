@@ -1,4 +1,4 @@
-"""What a trained run hears in any audio files: a row per file, broken ones apart."""
+"""Scores of any audio files: a row per file, faults in a table of their own."""
 
 import numpy as np
 import pandas as pd

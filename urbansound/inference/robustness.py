@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from urbansound.audio import corruption
+from urbansound.audio.length import lengthen
 from urbansound.data import cache, noise
-from urbansound.data.pipeline import lengthen
 from urbansound.inference.classifier import score_clips
 from urbansound.progress import bar
 from urbansound.report.metrics import bootstrap_interval
@@ -65,7 +65,7 @@ def conditions(snr_db, noise_dir, corruptions, config):
 
 
 def _sources(noise_dir, config):
-    """{kind of noise: float [samples]}, other noise than training has heard where it is generated."""
+    """{kind of noise: float [samples]}, other noise than in training where it is generated."""
     rate, window = config.audio.sample_rate, config.audio.clip_samples
     if noise_dir is not None:
         return {RECORDED: noise.load(noise_dir, rate, window, config.data.cache_dir, seed=0)}
@@ -76,7 +76,7 @@ def _sources(noise_dir, config):
 
 def _noisy(source, snr_db):
     def corrupt(waveform, row):
-        # By the clip's place alone: each SNR adds the same stretch, louder.
+        # By the clip's place only: each SNR adds the same stretch, louder.
         start = np.random.default_rng(row).integers(len(source))
         return corruption.add_noise(waveform, np.resize(np.roll(source, -start), len(waveform)), snr_db)
 

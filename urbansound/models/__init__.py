@@ -1,45 +1,82 @@
-"""The architectures by name; each maps log_mel [batch, frames, n_mels] to scores [batch, n_classes]."""
+"""The architectures by name, and models of one or several of them.
+
+To add one: a file with its record, ARCHITECTURE, and its name in MODULES. From another package: an entry
+point of the group GROUP that names the record (BUILD_NOTES.md, "How to add a model").
+"""
+
+import functools
+import importlib
+from importlib.metadata import entry_points
 
 from urbansound.errors import InputError
-from urbansound.models import cepstrum, cnn, crnn, resnet, transformer, vggish, yamnet
 
-BUILDERS = {
-    "cepstrum": cepstrum.build,
-    "cnn": cnn.build,
-    "crnn": crnn.build,
-    "resnet": resnet.build,
-    "resnet50": resnet.build_resnet50,
-    "transformer": transformer.build,
-    "vggish": vggish.build,
-    "yamnet": yamnet.build,
-}
-FROM_SCRATCH = ("cnn", "crnn", "resnet", "transformer")  # what a cepstrum may stand beside
+MODULES = ("cepstrum", "cnn", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet")
+GROUP = "urbansound.architectures"
 
 
-def build(name, input_shape, n_classes, config):
-    """A new model of the architecture `name`.
+def names():
+    """Names of all architectures; imports none of them, since Keras takes seconds to load."""
+    return (*MODULES, *_installed())
+
+
+def architecture(name):
+    """The Architecture of that name.
+
+    Raises:
+      InputError: there is none.
+    """
+    if name in MODULES:
+        return importlib.import_module(f"urbansound.models.{name}").ARCHITECTURE
+    if name in _installed():
+        return _installed()[name].load()
+    raise InputError(f"model must be one of {', '.join(names())}. Received: {name}")
+
+
+def build(input_shape, n_classes, config):
+    """A new model of the architectures that a ModelConfig names.
 
     Args:
-      name: one of BUILDERS.
       input_shape: (frames, n_mels).
       n_classes: number of classes.
       config: a ModelConfig.
 
     Returns:
-      A keras.Model from "log_mel", float32 [batch, frames, n_mels], to "scores", float32
-      [batch, n_classes] that sum to 1. Its layer "standardize" awaits the training clips' mean
-      and variance of what reaches it: each mel band, or each value of a pretrained embedding; a
-      cepstrum's awaits quantiles. With config.cepstrum, what is FROM_SCRATCH is `cepstrum.beside` it.
+      (model, networks): a keras.Model as `Architecture.build` describes it; and [(Architecture,
+      keras.Model)] of the networks whose scores it averages, in the order of training. A model of one
+      architecture is its own only network.
 
     Raises:
-      InputError: no architecture of that name, or a committee, which is `committee.average` of trained models.
+      InputError: no architecture of that name; an ensemble of trained runs, which can't be built anew.
     """
-    if name == "committee":
+    from urbansound.models import ensemble
+
+    if config.model == ensemble.NAME:
         raise InputError(
-            "a committee is made of trained runs, and hears windows of their length: "
+            "an ensemble is made of trained runs and takes windows of their length: "
             "python -m urbansound.committee --run_dirs=FOLDER,FOLDER"
         )
-    if name not in BUILDERS:
-        raise InputError(f"model must be one of {', '.join(BUILDERS)}. Received: {name}")
-    model = BUILDERS[name](input_shape, n_classes, config)
-    return cepstrum.beside(model, config) if config.cepstrum and name in FROM_SCRATCH else model
+    records = [architecture(name) for name in config.architectures]
+    networks = [(record, record.build(input_shape, n_classes, config)) for record in records]
+    return ensemble.average([network for _, network in networks]), networks
+
+
+def load_weights(networks, config, class_names=()):
+    """Put published weights into the networks that `build` returned.
+
+    Returns:
+      Names of the architectures that have published weights and that the settings name no file of.
+
+    Raises:
+      InputError: a file is missing or holds something else.
+    """
+    return [
+        record.name
+        for record, network in networks
+        if record.load_weights is not None and not record.load_weights(network, config, class_names)
+    ]
+
+
+@functools.cache
+def _installed():
+    """{name: entry point} of the architectures that other packages bring."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

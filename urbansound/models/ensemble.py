@@ -1,35 +1,48 @@
-"""Several networks that hear the same log-mel, as one whose scores are the mean of theirs."""
+"""Several networks as one model: its scores are the mean of theirs."""
+
+from collections import Counter
 
 import keras
 from keras import layers
 
-from urbansound.models import cepstrum
+NAME = "committee"  # of an ensemble of trained runs, where an architecture's name would stand
 
 
 def average(networks):
-    """One network of several.
+    """One model of several.
 
     Args:
-      networks: trained models of one input and output shape (see `models.build`).
+      networks: keras.Models of one input and output shape (see `Architecture.build`); ensembles may be
+        among them.
 
     Returns:
-      A keras.Model as `models.build` returns them, but for the layer "standardize": nothing of it is left to learn.
+      A keras.Model from log-mel to the mean of their scores. The networks, or copies that share their
+      layers, are nested in it. One network is its own mean.
     """
+    if len(networks) == 1:
+        return networks[0]
     log_mel = keras.Input(networks[0].input_shape[1:], name="log_mel")
-    # Renamed, since two of one architecture may sit here; what `export` tells members apart by.
-    named = [keras.Model(model.input, model.output, name=f"member{i}") for i, model in enumerate(networks)]
-    scores = layers.Average(name="scores")([model(log_mel) for model in named])
-    return keras.Model(log_mel, scores, name="committee")
+    scores = layers.Average(name="scores")([network(log_mel) for network in _with_different_names(networks)])
+    return keras.Model(log_mel, scores, name="ensemble")
 
 
 def members(model):
-    """The networks that a model's scores are the mean of, its cepstrum and what it stands beside or a committee's.
+    """The networks that `average` made a model of.
 
     Returns:
-      {name: keras.Model of log_mel}; empty of any other model.
+      {name: keras.Model}, in their order; empty for any other model.
     """
-    if cepstrum.has_beside(model):
-        return {model.name: cepstrum.alone(model), "cepstrum": model.get_layer("cepstrum")}
-    if model.name == "committee":
-        return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
-    return {}
+    if not isinstance(model.layers[-1], layers.Average):  # one network may have another nested as its body
+        return {}
+    return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+
+
+def _with_different_names(networks):
+    """The networks; those whose name occurs more than once get a number after it, since Keras asks for that."""
+    counts, seen = Counter(network.name for network in networks), Counter()
+    for network in networks:
+        if counts[network.name] == 1:
+            yield network
+        else:
+            seen[network.name] += 1
+            yield keras.Model(network.input, network.output, name=f"{network.name}_{seen[network.name]}")

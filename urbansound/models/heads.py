@@ -1,11 +1,14 @@
-"""What stands on a pretrained body: its embeddings over time to scores."""
+"""The head of a pretrained body: its embeddings over time to scores."""
 
 import keras
 from keras import layers
 
-SILENT = 9.0  # logits below -9 are as good as never: beyond it YAMNet's answers are noise
-RAREST = 8.0  # standard deviations; more would be of a class that was never heard in training
-TRUST = 0.5  # of a known class's score, in standard deviations; 0.4 and 0.7 measured the same
+from urbansound.models import parts
+
+FIRST = "standardize"  # the head's first layer
+SILENT = 9.0  # logits below -9 mean "not there"; how far below is noise in YAMNet's answers
+RAREST = 8.0  # standard deviations; more would belong to a class that never occurred in training
+TRUST = 0.5  # logits per standard deviation of a known class's score; 0.4 and 0.7 measured the same
 
 
 def over_time(embeddings, n_classes, config, known=None):
@@ -17,21 +20,21 @@ def over_time(embeddings, n_classes, config, known=None):
       config: a ModelConfig.
       known: None, or what the pretrained network itself says of each class: logits [batch, time, n_classes],
         constant for classes that it doesn't know. Their maximum over time, standardised, is added to the
-        learned logits: that a class has a name that AudioSet knows says more than a few recordings can.
+        learned logits: that AudioSet knows a class says more than a few recordings can.
 
     Returns:
-      The tensor "scores" [batch, n_classes]. The layer "standardize" gets [batch, 2 * values], and with `known`
+      The tensor "scores" [batch, n_classes]. The layer FIRST takes [batch, 2 * values], and with `known`
       n_classes values more.
     """
-    pooled = [keras.ops.mean(embeddings, axis=1), keras.ops.max(embeddings, axis=1)]
+    pooled = [keras.ops.mean(embeddings, axis=1), parts.maximum(embeddings)]
     if known is not None:
-        # How far below certain each class is, 0 to SILENT. Made of ReLUs, since int8 files know no minimum. The first
-        # stands before the maximum to be one with the layer of `known`, whose logits reach down to -500.
-        pooled.append(keras.ops.relu(SILENT - keras.ops.max(keras.ops.relu(known + SILENT), axis=1)))
-    x = layers.Normalization(name="standardize")(layers.Concatenate()(pooled))
+        # How far below certain each class is, 0 to SILENT. Made of ReLUs, since int8 files know no minimum. The
+        # first stands before the maximum, where it is fused with the layer of `known`, whose logits go down to -500.
+        pooled.append(keras.ops.relu(SILENT - parts.maximum(keras.ops.relu(known + SILENT))))
+    x = parts.Standardize(name=FIRST)(layers.Concatenate()(pooled))
     if known is not None:
         x, doubt = x[:, :-n_classes], x[:, -n_classes:]
-    # A value far from what was heard in training says no more than one at its edge, two standard deviations off.
+    # A value far outside the training clips' says no more than one at two standard deviations.
     x = layers.Activation("tanh")(x / 2)
     x = layers.Dropout(config.dropout)(x)
     if known is None:

@@ -1,4 +1,4 @@
-"""Residual networks on spectrograms: a small one, and ResNet50 as keras.applications has it.
+"""A small residual network.
 
 Source: He et al. 2015, Deep Residual Learning for Image Recognition.
 """
@@ -6,7 +6,8 @@ Source: He et al. 2015, Deep Residual Learning for Image Recognition.
 import keras
 from keras import layers
 
-from urbansound.models import cnn
+from urbansound.models import parts
+from urbansound.models.record import Architecture
 
 STEM_CHANNELS, STEM_KERNEL = 16, 5
 # channels at width 1, stride of each block
@@ -16,35 +17,32 @@ ROWS = (
     (64, 2),
     (128, 2),
 )
-PIXEL_DEVIATION = 58  # of ImageNet's pixels, 0 to 255: what published weights expect of their input
+STEM, LAST = "stem", "blocks"
 
 
 def build(input_shape, n_classes, config):
-    """Ten layers; see `models.build`."""
+    """Ten layers; see `Architecture.build`."""
     log_mel = keras.Input(input_shape, name="log_mel")
-    x = cnn.convolution(cnn.picture(log_mel), cnn.channels(STEM_CHANNELS, config.width), STEM_KERNEL, 2)
-    x = layers.ReLU()(x)
-    for channels, stride in ROWS:
-        x = _block(x, cnn.channels(channels, config.width), stride)
-    x = cnn.pool(keras.ops.mean(x, axis=2))  # [batch, channels]
-    return keras.Model(log_mel, cnn.scores(x, n_classes, config.dropout), name="resnet")
+    stem_channels = parts.channels(STEM_CHANNELS, config.width)
+    x = parts.convolution(parts.picture(log_mel), stem_channels, STEM_KERNEL, 2)
+    x = layers.ReLU(name=STEM)(x)
+    for row, (channels, stride) in enumerate(ROWS):
+        x = _block(x, parts.channels(channels, config.width), stride, LAST if row == len(ROWS) - 1 else None)
+    x = parts.pool(keras.ops.mean(x, axis=2))  # [batch, channels]
+    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="resnet")
 
 
-def build_resnet50(input_shape, n_classes, config):
-    """ResNet50 of one input channel; see `models.build`. Of one size, whatever the width."""
-    log_mel = keras.Input(input_shape, name="log_mel")
-    x = cnn.picture(log_mel) * PIXEL_DEVIATION
-    body = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=x)
-    for layer in body.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = cnn.MOMENTUM
-    x = keras.ops.mean(body.output, axis=(1, 2))  # [batch, 2048]
-    return keras.Model(log_mel, cnn.scores(x, n_classes, config.dropout), name="resnet50")
-
-
-def _block(x, channels, stride):
+def _block(x, channels, stride, name):
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        shortcut = cnn.convolution(x, channels, 1, stride)
-    x = layers.ReLU()(cnn.convolution(x, channels, 3, stride))
-    return layers.ReLU()(layers.Add()([shortcut, cnn.convolution(x, channels, 3)]))
+        shortcut = parts.convolution(x, channels, 1, stride)
+    x = layers.ReLU()(parts.convolution(x, channels, 3, stride))
+    return layers.ReLU(name=name)(layers.Add()([shortcut, parts.convolution(x, channels, 3)]))
+
+
+ARCHITECTURE = Architecture(
+    name="resnet",
+    summary="Ten layers with shortcuts, trained from scratch.",
+    build=build,
+    int8=parts.int8_between(STEM, LAST),
+)

@@ -1,6 +1,6 @@
 """VGGish, Google's VGG trained on the sounds of YouTube, as an embedding of every 0.96 s, with a head on top.
 
-It hears ln(mel + 0.01) as configs/vggish.flags sets it.
+Its input is ln(mel + 0.01) as configs/vggish.flags sets it.
 
 Source: Hershey et al. 2017; tensorflow/models research/audioset/vggish.
 """
@@ -9,10 +9,12 @@ import keras
 from keras import layers
 
 from urbansound.models import heads
+from urbansound.models.record import FLOAT, INT8, Architecture, Int8
+from urbansound.models.weights import vggish as weights
 
 EXAMPLE_FRAMES = 96
 CLIP = 2.0  # the largest value, and less the smallest, that the published postprocessing lets through
-# name, channels at width 1, max pooling behind it
+# name, channels at width 1, max pooling after it
 CONVOLUTIONS = (
     ("conv1", 64, 2),
     ("conv2", 128, 2),
@@ -26,7 +28,7 @@ DENSE = (("fc1_1", 4096, "relu"), ("fc1_2", 4096, "relu"), ("fc2", 128, None))
 
 
 def build(input_shape, n_classes, config):
-    """The network; see `models.build`. Its layer "standardize" stands between the embeddings and the scores."""
+    """The network; see `Architecture.build`."""
     log_mel = keras.Input(input_shape, name="log_mel")
     x = embedding(_examples(log_mel), config)  # [batch * examples, values]
     if config.vggish_pca is not None:
@@ -77,15 +79,28 @@ def _scaled(channels, config):
 def _examples(log_mel):
     """Stretches of [batch, frames, n_mels], end to end, as pictures [batch * examples, EXAMPLE_FRAMES, n_mels, 1].
 
-    What is left at the end is not heard, as in the original; a clip too short for one example is repeated.
+    The rest at the end is left out, as in the original; a clip too short for one example is repeated.
     """
     _, frames, n_mels = log_mel.shape
     if frames < EXAMPLE_FRAMES:
         log_mel = layers.Concatenate(axis=1)([log_mel] * (-(-EXAMPLE_FRAMES // frames)))
-    heard = log_mel[:, : _count(frames) * EXAMPLE_FRAMES]
-    return keras.ops.reshape(heard, (-1, EXAMPLE_FRAMES, n_mels, 1))
+    whole = log_mel[:, : _count(frames) * EXAMPLE_FRAMES]
+    return keras.ops.reshape(whole, (-1, EXAMPLE_FRAMES, n_mels, 1))
 
 
 def _count(frames):
     """Examples in so many frames."""
     return max(frames // EXAMPLE_FRAMES, 1)
+
+
+ARCHITECTURE = Architecture(
+    name="vggish",
+    summary="Google's VGGish, trained on the sounds of YouTube, under the same head.",
+    build=build,
+    load_weights=weights.load,
+    embedding=heads.FIRST,
+    int8=Int8(
+        pieces=(("conv1", FLOAT), ("fc2", INT8), (None, FLOAT)),
+        why="The first convolution and the head are few operations.",
+    ),
+)

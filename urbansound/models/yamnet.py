@@ -1,6 +1,6 @@
 """YAMNet, Google's MobileNet v1 trained on AudioSet, as an embedding of patches of 0.96 s, with a head on top.
 
-It hears ln(mel + 0.001) as configs/yamnet.flags sets it. Batch normalization is folded into the
+Its input is ln(mel + 0.001) as configs/yamnet.flags sets it. Batch normalization is folded into the
 convolutions, as published .tflite files have it: a small data set's own statistics are no better.
 
 Source: Plakal and Ellis 2020, tensorflow/models research/audioset/yamnet; Howard et al. 2017.
@@ -12,6 +12,8 @@ import keras
 from keras import layers
 
 from urbansound.models import heads
+from urbansound.models.record import INT8_WEIGHTS, Architecture, Int8
+from urbansound.models.weights import yamnet as weights
 
 PATCH_FRAMES, PATCH_HOP = 96, 48
 # stride, channels of each block: a convolution first, then depthwise and pointwise ones
@@ -34,14 +36,14 @@ ROWS = (
 
 
 def build(input_shape, n_classes, config):
-    """The network; see `models.build`. Its layer "standardize" stands between the embedding and the head."""
+    """The network; see `Architecture.build`."""
     log_mel = keras.Input(input_shape, name="log_mel")
     x = _patches(log_mel)  # [batch * patches, PATCH_FRAMES, n_mels, 1]
     x = embedding(x, config.trainable_blocks)  # [batch * patches, channels]
     x = keras.ops.reshape(x, (-1, _count(input_shape[0]), x.shape[-1]))  # [batch, patches, channels]
     known = None
     if config.yamnet_classes:
-        # Rows of YAMNet's own last layer, one for each class; `pretrained` fills in those of classes that it knows.
+        # Rows of YAMNet's own last layer, one for each class; `weights` fills in those of classes that it knows.
         known = layers.Dense(n_classes, kernel_initializer="zeros", trainable=False, name="audioset")(x)
     return keras.Model(log_mel, heads.over_time(x, n_classes, config, known), name="yamnet")
 
@@ -80,3 +82,17 @@ def _patches(log_mel):
 def _count(frames):
     """Patches in so many frames; what is shorter than a patch makes one."""
     return 1 + max(frames - PATCH_FRAMES, 0) // PATCH_HOP
+
+
+ARCHITECTURE = Architecture(
+    name="yamnet",
+    summary="Google's YAMNet, trained on AudioSet, under a head on mean and maximum of its embeddings.",
+    build=build,
+    load_weights=weights.load,
+    embedding=heads.FIRST,
+    int8=Int8(
+        pieces=((None, INT8_WEIGHTS),),
+        why="The channels of its activations differ too much in range for one int8 step per tensor.",
+        integer_only=False,
+    ),
+)

@@ -8,35 +8,35 @@ import pandas as pd
 from urbansound.report import metrics, page, plots
 from urbansound.report.tables import headline, metrics_table, percent, shares
 
-LEAKS = "random split: slices of one recording lie in training and in test; no measure of how unheard sounds fare"
+LEAKS = "random split: slices of one recording lie in training and in test, so its accuracy flatters"
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """A finished run, as far as pooling needs it."""
 
-    fold: int  # that was tested, or the part of a random split
-    random: bool  # whether the split was
+    fold: int  # the test fold, or the part of a random split
+    random: bool  # whether the split was random
     class_names: list[str]
     predictions: pd.DataFrame  # `predictions.predictions_table`
     trained: set[str]  # recordings with a training clip
     minutes: float  # of training
-    alone: dict[str, float]  # accuracy of each network that the scores are the mean of; empty where they are none
+    members: dict[str, float]  # accuracy of each member of an ensemble; empty for a single network
 
 
 def pool(outcomes, protocol):
     """The figures of all runs together.
 
     Args:
-      outcomes: {run's name: Outcome}; runs of random splits stay out of all but their own figures.
+      outcomes: {run's name: Outcome}; runs of random splits count in `random` only.
       protocol: its name.
 
     Returns:
-      (results, predictions). results: what `metrics.evaluate` says of the pooled test clips, and
-      `protocol`, `mean_accuracy`, `std_accuracy` (over folds, of the sample; None for one fold),
+      (results, predictions). results: what `metrics.evaluate` returns for the pooled test clips, and
+      `protocol`, `mean_accuracy`, `std_accuracy` (sample deviation over folds; None for one fold),
       `folds` [{`run`, `fold`, `accuracy`, `accuracy_interval`, `n_clips`, `n_recordings`, `macro_f1`,
-      `minutes`, `alone`}], `mean_alone`, and of random splits `random` {`mean_accuracy`, `std_accuracy`,
-      `mean_alone`, `splits` like `folds`, and what `leak` says}.
+      `minutes`, `members`}], `mean_members` {member: mean accuracy}, and of random splits `random`
+      {`mean_accuracy`, `std_accuracy`, `mean_members`, `splits` like `folds`, and what `leak` returns}.
       predictions: DataFrame of the pooled test clips.
     """
     random = {name: outcome for name, outcome in outcomes.items() if outcome.random}
@@ -56,7 +56,12 @@ def pool(outcomes, protocol):
 
 
 def leak(outcomes):
-    """How many clips runs tested, how many of these are of recordings that the run trained on, and of how many."""
+    """Counts of test clips whose recording the same run trained on.
+
+    Returns:
+      {`n_clips`: all test clips, `leaked_clips`: those of recordings with a training clip,
+      `leaked_recordings`: the number of these recordings}.
+    """
     tested = [outcome.predictions.recording for outcome in outcomes]
     shared = pd.concat([of_run[of_run.isin(outcome.trained)] for outcome, of_run in zip(outcomes, tested, strict=True)])
     return {
@@ -67,17 +72,17 @@ def leak(outcomes):
 
 
 def crossval_table(results):
-    """The classes and totals of the pooled clips, then a line per fold, the mean, and random splits beside it."""
+    """Text: the classes and totals of the pooled clips, a line per fold, their mean, and random splits."""
     lines = [metrics_table(results), "", "fold  accuracy  macro F1  clips  minutes"]
     lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
-    lines += ["", f"mean of folds  {spread(results)}", *_alone_lines(results), f"pooled         {headline(results)}"]
+    lines += ["", f"mean of folds  {spread(results)}", *_member_lines(results), f"pooled         {headline(results)}"]
     if "random" in results:
         random = results["random"]
         lines += [
             "",
             f"official folds {percent(results['mean_accuracy'])}",
             f"random split   {spread(random)}: {leak_line(random)}",
-            *_alone_lines(random),
+            *_member_lines(random),
             LEAKS,
         ]
     return "\n".join(lines)
@@ -93,14 +98,14 @@ def spread(results):
 
 
 def leak_line(random):
-    """How much of random splits' tests is known from training."""
+    """The counts of `leak` in words."""
     return (
         f"{random['leaked_clips']} of {random['n_clips']} test clips "
         f"come from {random['leaked_recordings']} recordings that were trained on"
     )
 
 
-def write(path, results, predictions, settings):
+def write(path, results, predictions, settings, warnings=()):
     """Write the pictures and report.html.
 
     Args:
@@ -108,31 +113,8 @@ def write(path, results, predictions, settings):
       results: what `pool` returns.
       predictions: the pooled predictions.
       settings: {section: {name: value}} of the first run.
+      warnings: lines to read before the figures, such as those of the data set.
     """
-    class_names = list(results["per_class"])
-    drawn = (
-        ("folds.png", "Folds", "Accuracy of every fold with its 95 % interval", plots.folds(results)),
-        (
-            "confusion_matrix.png",
-            "Confusion matrix",
-            "Test clips of all folds by true and predicted class",
-            plots.confusion_matrix(results["confusion"], class_names),
-        ),
-        (
-            "class_bars.png",
-            "Classes",
-            "F1, precision and recall of every class",
-            plots.class_bars(results["per_class"]),
-        ),
-        (
-            "calibration.png",
-            "Calibration",
-            "Share of right answers by the confidence that they were given with",
-            plots.calibration(results["calibration"]),
-        ),
-    )
-    for name, _, _, figure in drawn:
-        plots.save(figure, path / name)
     dataset, model = settings["data"]["dataset"], settings["model"]["model"]
     facts = {
         "Mean of folds": spread(results),
@@ -140,9 +122,9 @@ def write(path, results, predictions, settings):
         "Model": model,
         "Training": f"{sum(row['minutes'] for row in results['folds']):.1f} minutes",
     }
-    warnings = []
-    if results["mean_alone"]:
-        facts["Networks alone"] = shares(results["mean_alone"])
+    warnings = list(warnings)
+    if results["mean_members"]:
+        facts["Members"] = shares(results["mean_members"])
     if "random" in results:
         random = results["random"]
         facts["Random split"] = f"{spread(random)}, which leaks"
@@ -153,11 +135,26 @@ def write(path, results, predictions, settings):
         metrics=results,
         facts=facts,
         tables=[_fold_table(results)],
-        pictures=[page.Picture(path / name, title, alt) for name, title, alt, _ in drawn],
+        pictures=_pictures(path, results),
         settings=settings,
         warnings=warnings,
-        synthetic=dataset == "synthetic",
     )
+
+
+def _pictures(path, results):
+    """Draw and save the pictures; their page.Pictures."""
+    matrix = plots.confusion_matrix(results["confusion"], list(results["per_class"]))
+    bars, reliability = plots.class_bars(results["per_class"]), plots.calibration(results["calibration"])
+    trust = "Share of right answers by the confidence that they were given with"
+    drawn = (
+        ("folds.png", "Folds", "Accuracy of every fold with its 95 % interval", plots.folds(results)),
+        ("confusion_matrix.png", "Confusion matrix", "Test clips of all folds by true and predicted class", matrix),
+        ("class_bars.png", "Classes", "F1, precision and recall of every class", bars),
+        ("calibration.png", "Calibration", trust, reliability),
+    )
+    for name, _, _, figure in drawn:
+        plots.save(figure, path / name)
+    return [page.Picture(path / name, title, alt) for name, title, alt, _ in drawn]
 
 
 def _measure(predictions, class_names):
@@ -170,22 +167,22 @@ def _measure(predictions, class_names):
 def _row(name, outcome):
     measured = _measure(outcome.predictions, outcome.class_names)
     kept = ("accuracy", "accuracy_interval", "n_clips", "n_recordings", "macro_f1")
-    own = {"run": name, "fold": outcome.fold, "minutes": outcome.minutes, "alone": outcome.alone}
+    own = {"run": name, "fold": outcome.fold, "minutes": outcome.minutes, "members": outcome.members}
     return {**own, **{key: measured[key] for key in kept}}
 
 
 def _mean(rows):
     accuracies = [row["accuracy"] for row in rows]
-    alone = pd.DataFrame([row["alone"] for row in rows]).dropna(axis=1)  # a run of an older version doesn't say
+    members = pd.DataFrame([row["members"] for row in rows]).dropna(axis=1)  # those that every run has
     return {
         "mean_accuracy": float(np.mean(accuracies)),
         "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
-        "mean_alone": alone.mean().to_dict(),
+        "mean_members": members.mean().to_dict(),
     }
 
 
-def _alone_lines(results):
-    return [f"alone          {shares(results['mean_alone'])}"] if results["mean_alone"] else []
+def _member_lines(results):
+    return [f"members        {shares(results['mean_members'])}"] if results["mean_members"] else []
 
 
 def _fold_line(name, row):

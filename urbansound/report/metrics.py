@@ -1,10 +1,14 @@
 """From labels and scores to figures: accuracy with its interval, classes, calibration, salience.
 
-A class counts as predicted where its score is the highest, the first one of equals.
+A class counts as predicted where its score is the highest; of equal scores, the first class.
+scikit-learn computes what it has a function for.
 """
+
+import warnings
 
 import numpy as np
 import pandas as pd
+from sklearn import metrics as sklearn_metrics
 
 from urbansound.errors import InputError
 
@@ -44,15 +48,14 @@ def evaluate(labels, scores, recordings, class_names, salience=None, *, resample
     _check(labels, scores, recordings, class_names)
     predicted = scores.argmax(axis=1)
     correct = predicted == labels
-    counts = confusion(labels, predicted, len(class_names))
-    classes = _per_class(counts, labels, scores)
+    classes = _per_class(labels, predicted, scores)
     metrics = {
         **_accuracy(correct, recordings, resamples, seed),
-        "majority_accuracy": float(counts.sum(axis=1).max() / len(labels)),
+        "majority_accuracy": float(classes["support"].max() / len(labels)),
         "macro_f1": float(np.nanmean(classes["f1"])),
         "macro_average_precision": float(np.nanmean(classes["average_precision"])),
         "per_class": _by_label(classes, class_names),
-        "confusion": counts.tolist(),
+        "confusion": confusion(labels, predicted, len(class_names)).tolist(),
         "calibration": calibration(labels, scores),
     }
     if len(class_names) >= 4:
@@ -64,40 +67,19 @@ def evaluate(labels, scores, recordings, class_names, salience=None, *, resample
 
 def confusion(labels, predicted, classes):
     """Counts int64 [true, predicted] of class indices int [clips]."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+    return sklearn_metrics.confusion_matrix(labels, predicted, labels=range(classes))
 
 
 def rank(scores):
-    """Class indices int64 [clips, classes], the highest score first, equals in the order of the classes."""
+    """Class indices int64 [clips, classes], highest score first; equal scores in the order of the classes."""
     return np.argsort(-scores, axis=1, kind="stable")
-
-
-def average_precision(positive, scores):
-    """Area under the steps of the precision-recall curve, scikit-learn's definition.
-
-    Args:
-      positive: bool [clips].
-      scores: float [clips]; equal scores are one threshold.
-
-    Returns:
-      From 0 to 1; NaN when nothing is positive.
-    """
-    if not positive.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    threshold = np.append(np.diff(scores[order]) != 0, True)
-    hits = np.cumsum(positive[order])[threshold]
-    precision = hits / (np.flatnonzero(threshold) + 1)
-    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
 
 
 def bootstrap_interval(correct, recordings, *, resamples=2000, seed=0):
     """95 % percentile interval of accuracy, by drawing recordings with replacement.
 
-    Recordings with the same number of clips and of hits are interchangeable, so the draws are of such
-    kinds, as often as each occurs: the same distribution, in a fraction of the memory.
+    Recordings with the same numbers of clips and of hits are interchangeable. One multinomial draw
+    of these kinds of recordings replaces a draw per recording: same distribution, less memory.
 
     Args:
       correct: bool [clips].
@@ -133,7 +115,8 @@ def calibration(labels, scores):
       confidence being the highest score; `bins`, 15 of equal width, open below and closed above, each
       with `low`, `high`, `count` and the means `confidence` and `accuracy` (None when empty);
       `brier`, the mean squared distance to the one-hot label, from 0 to 2; `log_loss` in nats, scores
-      below float32's epsilon raised to it.
+      below float32's epsilon raised to it. Both are of the scores as they are, even where a row does
+      not sum to 1, as those of an int8 file.
 
     Source: Guo, Pleiss, Sun, Weinberger 2017 (ECE); Brier 1950.
     """
@@ -148,14 +131,21 @@ def calibration(labels, scores):
         {"low": low, "high": high, "count": int(n), "confidence": _number(trust), "accuracy": _number(share)}
         for low, high, n, trust, share in zip(edges[:-1].tolist(), edges[1:].tolist(), count, *means, strict=True)
     ]
-    of_label = scores[np.arange(len(labels)), labels]
-    one_hot = np.eye(scores.shape[1])[labels]
     return {
         "ece": float(np.abs(sums[1] - sums[0]).sum() / len(labels)),
-        "brier": float(np.square(scores - one_hot).sum(axis=1).mean()),
-        "log_loss": float(-np.log(np.clip(of_label, np.finfo(np.float32).eps, 1)).mean()),
+        **_proper_scores(labels, scores),
         "bins": bins,
     }
+
+
+def _proper_scores(labels, scores):
+    """Brier score and log loss of float64 [clips, classes]."""
+    classes = range(scores.shape[1])
+    with warnings.catch_warnings():  # scikit-learn warns of rows that miss a sum of 1 by float32's rounding
+        warnings.filterwarnings("ignore", "The y_prob values do not sum to one", UserWarning)
+        brier = sklearn_metrics.brier_score_loss(labels, scores.clip(0, 1), labels=classes, scale_by_half=False)
+        floored = scores.clip(np.finfo(np.float32).eps, 1)
+        return {"brier": brier, "log_loss": float(sklearn_metrics.log_loss(labels, floored, labels=classes))}
 
 
 def _accuracy(correct, recordings, resamples, seed):
@@ -167,16 +157,24 @@ def _accuracy(correct, recordings, resamples, seed):
     }
 
 
-def _per_class(counts, labels, scores):
-    """{name: [classes]}, NaN where undefined, from counts [true, predicted]."""
-    hits, support, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+def _per_class(labels, predicted, scores):
+    """{name: float64 or int64 [classes]}, NaN where undefined."""
+    classes = range(scores.shape[1])
+    precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
+        labels, predicted, labels=classes, zero_division=np.nan
+    )
     return {
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, support),
-        "f1": np.where(support > 0, _ratio(2 * hits, support + predicted), np.nan),
-        "average_precision": np.array([average_precision(labels == i, scores[:, i]) for i in range(len(counts))]),
+        "precision": precision,
+        "recall": recall,
+        "f1": np.where(support > 0, f1, np.nan),  # scikit-learn has 0 for a class that is predicted and never true
+        "average_precision": np.array([_average_precision(labels == i, scores[:, i]) for i in classes]),
         "support": support,
     }
+
+
+def _average_precision(positive, scores):
+    """NaN, without scikit-learn's warning, when no clip is positive."""
+    return sklearn_metrics.average_precision_score(positive, scores) if positive.any() else np.nan
 
 
 def _by_label(classes, class_names):

@@ -10,7 +10,7 @@ CLIP_COLUMNS = ["path", "label", "fold", "recording", "salience"]
 
 
 def predictions_table(clips, scores, class_names):
-    """What was said about each clip.
+    """The scores of each clip, its three highest by name.
 
     Args:
       clips: DataFrame with path, label, fold, recording, salience.
@@ -45,7 +45,7 @@ def predictions_table(clips, scores, class_names):
 
 
 def worst_mistakes(predictions, n):
-    """The rows of `n` clips worth a look: surest wrong answers first, then least sure right ones.
+    """The rows of `n` clips to look at: wrong answers, highest score first; then right ones, lowest score first.
 
     Args:
       predictions: DataFrame with correct and score, as `predictions_table` makes it.

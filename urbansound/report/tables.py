@@ -22,9 +22,9 @@ def headline(group):
     return f"{percent(group['accuracy'])} (95 % interval {low} to {high}, over {recordings})"
 
 
-def shares(alone):
+def shares(members):
     """'cnn 63.4 %, cepstrum 55.2 %' of {name: share}."""
-    return ", ".join(f"{name} {percent(share)}" for name, share in alone.items())
+    return ", ".join(f"{name} {percent(share)}" for name, share in members.items())
 
 
 def in_form(table, form):
@@ -79,8 +79,8 @@ def robustness_lines(measured):
 def totals(metrics):
     """The figures of the whole test by name, as text."""
     rows = {"accuracy": headline(metrics)}
-    if "alone" in metrics:
-        rows["alone"] = shares(metrics["alone"])
+    if "members" in metrics:
+        rows["members"] = shares(metrics["members"])
     for name in ("foreground", "background"):
         if name in metrics:
             rows[name] = headline(metrics[name])

@@ -1,6 +1,5 @@
 """What happens around every epoch: the run's journal, its checkpoints, its TensorBoard pictures."""
 
-import contextlib
 import json
 import math
 import time
@@ -14,7 +13,7 @@ from urbansound.files import replacing, write_csv, write_json
 from urbansound.report import plots
 from urbansound.report.metrics import confusion
 
-COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+COLUMNS = ("stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
 
 class Journal(keras.callbacks.Callback):
@@ -27,44 +26,55 @@ class Journal(keras.callbacks.Callback):
     Args:
       run: the Run.
       train_config: its TrainConfig.
-      whole: the compiled model to save; what is fitted may be a part of it.
+      whole: the model to save; what is fitted may be a part of it.
+      stages: names of the run's stages, in order.
     """
 
-    def __init__(self, run, train_config, whole):
+    def __init__(self, run, train_config, whole, stages):
         super().__init__()
         self._run = run
         self._whole = whole
         self._train = train_config
+        self._stages = stages
         self._state = run.file("checkpoints") / "state.json"
-        self.rows = []
+        self._saved = json.loads(self._state.read_text()) if self._state.exists() else None
+        self._rows = self._saved["rows"] if self._saved else []
+        self.stage = None
         self.diverged = False
-        self._seconds_before = 0.0
+
+    @property
+    def is_new(self):
+        """Whether there is no checkpoint."""
+        return self._saved is None
+
+    @property
+    def place(self):
+        """Place of the first stage that may not be finished."""
+        return self._stages.index(self._rows[-1]["stage"]) if self._rows else 0
 
     @property
     def next_epoch(self):
-        """The first epoch that is not in the checkpoint."""
-        return len(self.rows)
+        """The first epoch of this stage that is not in the checkpoint."""
+        return len(self._stage_rows())
 
     @property
     def finished(self):
-        """Whether the last epoch is done, or early stopping has come."""
+        """Whether the last epoch of this stage is done, or early stopping has come."""
         return self.next_epoch >= self._train.epochs or self._is_stalled()
 
-    @contextlib.contextmanager
-    def before_epochs(self):
-        """Count the seconds that the block takes to the first epoch."""
-        start = time.monotonic()
-        yield
-        self._seconds_before = time.monotonic() - start
+    def enter(self, stage):
+        """Begin a stage, or go on with it: with the checkpoint's weights where that is of this stage."""
+        self.stage = stage
+        if self._saved and self.next_epoch:
+            self._whole.load_weights(self._run.file("checkpoints") / self._saved["weights"])
 
-    def restore(self):
-        """Bring the model to the checkpoint; False where there is none."""
-        if not self._state.exists():
-            return False
-        state = json.loads(self._state.read_text())
-        self._whole.load_weights(self._run.file("checkpoints") / state["weights"])
-        self.rows = state["rows"]
-        return True
+    def leave(self):
+        """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
+        if self._train.keep == "best":
+            best = keras.models.load_model(self._run.file(self._best_file), compile=False)
+            self._whole.set_weights(best.get_weights())
+        if self.stage == self._stages[-1]:
+            self._save_model("model.keras")
 
     def on_epoch_begin(self, epoch, logs=None):
         """Seed the epoch."""
@@ -78,18 +88,23 @@ class Journal(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             self.diverged = True
             return
-        seconds, self._seconds_before = self._seconds_before + time.monotonic() - self._start, 0.0
-        values = {**logs, "epoch": epoch + 1, "seconds": round(seconds, 2)}
+        values = {**logs, "stage": self.stage, "epoch": epoch + 1}
+        values["seconds"] = round(time.monotonic() - self._start, 2)
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self.rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
-        is_best = self._best() == epoch
-        if is_best:
-            self._save_model("checkpoints/best.keras")
-        if is_best or self._train.keep == "last":
-            self._save_model("model.keras")
+        self._rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
+        if self._best() == epoch:
+            self._save_model(self._best_file)
         self._save()
         if self._is_stalled():
             self.model.stop_training = True
+
+    @property
+    def _best_file(self):
+        # One for each stage: a crash between it and the state must leave the stage before with its own.
+        return f"checkpoints/best-{self.stage}.keras"
+
+    def _stage_rows(self):
+        return [row for row in self._rows if row["stage"] == self.stage]
 
     def _save_model(self, name):
         with replacing(self._run.file(name)) as part:
@@ -97,24 +112,25 @@ class Journal(keras.callbacks.Callback):
 
     def _save(self):
         folder = self._state.parent
-        weights = f"epoch-{self.next_epoch:04d}.weights.h5"
+        weights = f"epoch-{self.stage}-{self.next_epoch:04d}.weights.h5"
         with replacing(folder / weights) as part:
             self._whole.save_weights(part)
-        write_csv(self._run.file("history.csv"), pd.DataFrame(self.rows, columns=COLUMNS))
+        write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=COLUMNS))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
-        write_json(self._state, {"weights": weights, "rows": self.rows})
+        write_json(self._state, {"weights": weights, "rows": self._rows})
         for old in folder.glob("*.weights.h5"):
             if old.name != weights:
                 old.unlink()
 
     def _best(self):
-        """Index of the epoch with the lowest validation loss, the first of equals; None without validation."""
-        validated = [i for i, row in enumerate(self.rows) if row["val_loss"] is not None]
-        return min(validated, key=lambda i: self.rows[i]["val_loss"], default=None)
+        """Index of the stage's epoch of the lowest validation loss, the first of equals; None without validation."""
+        rows = self._stage_rows()
+        validated = [i for i, row in enumerate(rows) if row["val_loss"] is not None]
+        return min(validated, key=lambda i: rows[i]["val_loss"], default=None)
 
     def _is_stalled(self):
-        patience = self._train.early_stopping
-        return bool(patience and self.rows and len(self.rows) - 1 - self._best() >= patience)
+        patience, rows = self._train.early_stopping, self._stage_rows()
+        return bool(patience and rows and len(rows) - 1 - self._best() >= patience)
 
 
 class Pictures(keras.callbacks.Callback):

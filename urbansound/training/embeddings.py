@@ -1,54 +1,41 @@
-"""Pretrained models whose body does not learn: each clip's embedding computed once and kept on disk.
+"""Embeddings of a frozen body: computed once per clip and kept on disk.
 
-What stands before a model's layer "standardize" is its body, the rest its head. One file per clip
-holds the body's float32 output; its name is a hash of all that made it (the cached waveform, the
-settings of the log-mel, the model's name, every weight of the body), so a changed clip, setting or weight never
-meets an old file, and it is renamed into place, so an interruption leaves no half.
+One file per clip holds the body's float32 output. Its name is a hash of all that made it (the cached
+waveform, the settings of the log-mel, the body's layers and weights), so a changed clip, setting, layer or
+weight never meets an old file. It is renamed into place, so an interruption leaves no half.
 """
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache
-from urbansound.data.pipeline import fit_length
 from urbansound.errors import InputError
 from urbansound.files import replacing
 from urbansound.progress import bar
 
-FORMAT = 3  # one more whenever a body of the same weights comes to compute something else
 BATCH = 16
 
 
-def body(model):
-    """The part of a model up to its layer "standardize", log_mel [batch, frames, n_mels] to what that gets."""
-    return keras.Model(model.input, model.get_layer("standardize").input)
+def split(network, embedding):
+    """(body, head) of a network at its layer named `embedding`; layers and weights are the network's own."""
+    values = network.get_layer(embedding).input
+    return keras.Model(network.input, values), keras.Model(values, network.output)
 
 
-def is_frozen(model):
-    """Whether a model has a body of weights of which none learn."""
-    part = body(model)
-    return bool(part.weights) and not part.trainable_weights
-
-
-def head(model):
-    """The part of a compiled model from its layer "standardize" on; weights, optimizer and loss are the model's own."""
-    part = keras.Model(model.get_layer("standardize").input, model.output)
-    part.compile(model.optimizer, model.loss, metrics=["accuracy"])
-    return part
-
-
-def embeddings(model, entries, config):
-    """What a model's body makes of clips, from the cache where it has them.
+def embeddings(body, entries, config):
+    """Embeddings of clips, from the cache where it has them.
 
     Args:
-      model: a model with a frozen body.
-      entries: cache files of the clips' waveforms; the beginning of each is heard, as in validation.
+      body: a keras.Model from log-mel to embeddings [batch, values], of which nothing is trained.
+      entries: cache files of the clips' waveforms; the beginning of each is taken, as in validation.
       config: the run's Config.
 
     Returns:
@@ -57,11 +44,10 @@ def embeddings(model, entries, config):
     Raises:
       InputError: the cache folder can't be written.
     """
-    part = body(model)
-    shape, made_by = part.output.shape[1:], _digest(part.get_weights(), config)
+    shape, made_by = body.output.shape[1:], _digest(body, config)
     files = [_file(entry, made_by, config.data.cache_dir) for entry in entries]
     missing = [i for i, file in enumerate(files) if not _is_whole(file, shape)]
-    compute, done = tf.function(part), 0
+    compute, done = tf.function(body), 0
     with bar("embedding clips") as on_progress:
         for log_mels in _log_mels([entries[i] for i in missing], config) if missing else ():
             for values in compute(log_mels, training=False).numpy():
@@ -80,13 +66,33 @@ def _log_mels(entries, config):
     return cache.waveforms(entries).map(features, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
 
 
-def _digest(weights, config):
+def _digest(body, config):
     """Hash of what a body's output follows from, the clip aside."""
-    settings = (FORMAT, config.model.model, dataclasses.astuple(config.audio), config.data.short_clips)
-    digest = hashlib.sha256(repr(settings).encode())
-    for values in weights:
+    digest = hashlib.sha256(repr((dataclasses.astuple(config.audio), config.data.short_clips)).encode())
+    digest.update(_layers(body).encode())
+    for values in body.get_weights():
         digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def _layers(body):
+    """The body's configuration as JSON, its layers named by their places: Keras numbers them by process."""
+    places = {layer.name: place for place, layer in enumerate((body, *body.operations))}
+    return json.dumps(_renamed(keras.saving.serialize_keras_object(body), places), sort_keys=True)
+
+
+def _renamed(value, places):
+    """A serialised model in which places stand for names; other text is kept, also where it equals a name."""
+    match value:
+        case dict():
+            names = {"name": places.get(value["name"], value["name"])} if isinstance(value.get("name"), str) else {}
+            return {key: _renamed(item, places) for key, item in value.items()} | names
+        case [str(name), int(), int()]:  # a tensor: its layer, and where in that
+            return [places.get(name, name), *value[1:]]
+        case list() | tuple():
+            return [_renamed(item, places) for item in value]
+        case _:
+            return value
 
 
 def _file(entry, made_by, cache_dir):

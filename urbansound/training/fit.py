@@ -1,154 +1,96 @@
-"""Compile, callbacks, fit: from a run directory's settings and clips to its trained model."""
+"""From a run directory's settings and clips to its trained model."""
 
-import dataclasses
 import sys
-from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from urbansound import models
-from urbansound.data.pipeline import (
-    embedding_batches,
-    evaluation_batches,
-    ordered_embeddings,
-    steps_per_epoch,
-    training_batches,
-)
+from urbansound.data.pipeline import steps_per_epoch
 from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
-from urbansound.models import weights
-from urbansound.progress import bar
-from urbansound.training import embeddings
+from urbansound.models import ensemble
+from urbansound.training import stages
 from urbansound.training.callbacks import Journal, Pictures
-
-LEAST_SPREAD = 1e-3  # of what is standardised
 
 
 def train(run):
-    """Fit the run's model, from its checkpoint where there is one, to the last epoch.
+    """Train the run's model, stage after stage, from its checkpoint where there is one.
 
     Args:
       run: a Run with settings and clips; gets model.keras, history.csv, checkpoints/ and tensorboard/.
 
     Raises:
-      InputError: the loss became NaN or infinite; a clip or a file of pretrained weights is gone.
+      InputError: the loss became NaN or infinite; a clip or a file of published weights is gone.
       KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
-    config, class_names = run.config, run.class_names
+    config = run.config
     keras.utils.set_random_seed(config.train.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
+    model, networks = build(config, len(run.class_names))
+    journal = Journal(run, config.train, model, [record.name for record, _ in networks])
+    if journal.is_new:
+        for name in models.load_weights(networks, config.model, run.class_names):
+            print(f"{name}: RANDOM weights, since the settings name no file of published ones")
+    for place in range(journal.place, len(networks)):
+        _train_stage(run, journal, networks[: place + 1], model)
+
+
+def build(config, n_classes):
+    """A new (model, networks) for a Config, see `models.build`."""
+    return models.build((config.audio.frames, config.audio.n_mels), n_classes, config.model)
+
+
+def check_weights(config):
+    """Raise InputError, before any work, where the published weights that the settings name can't be had."""
+    _, networks = build(config, n_classes=2)
+    models.load_weights(networks, config.model)
+
+
+def _train_stage(run, journal, networks, model):
+    """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
+    record, network = networks[-1]
+    config, class_names = stages.settings(record, network, run.config), run.class_names
     training, validation = (_split(run, name) for name in ("train", "validation"))
-    model = _build(config, len(class_names))
-    compile_model(model, config.train, steps_per_epoch(len(training[0]), config))
-    journal = Journal(run, config.train, model)
-    restored = journal.restore()
-    if not restored and not weights.load(model, config.model, class_names):
-        print(f"{config.model.model}: RANDOM weights, since the settings name no file of published ones")
-    if not restored and models.cepstrum.has_beside(model):
-        with journal.before_epochs():
-            _learn_beside(model, training, config, len(class_names))
-    lesson = _lesson(model, training, validation, config, len(class_names))
-    if not restored:
-        standardize(model, lesson.heard)
-    if journal.finished:
-        return
+    optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config))
+    model.compile(optimizer, network.loss)  # so that a checkpoint holds the optimizer's state
+    journal.enter(record.name)
+    if not journal.finished:
+        mean = ensemble.average([trained for _, trained in networks])
+        stage = stages.stage(record, network, mean, training, validation, len(class_names), config)
+        if journal.next_epoch == 0:
+            stage.adapt()
+        _fit(run, journal, stage, optimizer, network.loss)
+    journal.leave()
+
+
+def _fit(run, journal, stage, optimizer, loss):
+    stage.learner.compile(optimizer, loss, metrics=["accuracy"])
+    folder = run.file("tensorboard") / journal.stage
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
         journal,
-        keras.callbacks.TensorBoard(str(run.file("tensorboard")), write_graph=False),
+        keras.callbacks.TensorBoard(str(folder), write_graph=False),
     ]
-    if lesson.validation is not None and not lesson.cached:  # embeddings are no pictures
-        callbacks.append(Pictures(run.file("tensorboard") / "pictures", lesson.validation, class_names))
-    lesson.fit(
-        first_epoch=journal.next_epoch,
-        epochs=config.train.epochs,
-        validation_data=lesson.validation,
+    if stage.validates_log_mels and stage.validation is not None:
+        callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names))
+    stage.learner.fit(
+        stage.batches(journal.next_epoch),
+        initial_epoch=journal.next_epoch,
+        epochs=run.config.train.epochs,
+        steps_per_epoch=stage.steps,
+        validation_data=stage.validation,
+        class_weight=stage.class_weights,
+        shuffle=False,  # the pipeline does
         callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,
     )
     if journal.diverged:
         raise InputError(
             f"the loss became NaN or infinite in epoch {journal.next_epoch + 1}; "
-            f"try a lower --learning_rate (it was {config.train.learning_rate:g}) in a new --run_dir"
+            f"try a lower --learning_rate (it was {run.config.train.learning_rate:g}) in a new --run_dir"
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Lesson:
-    """What is fitted, on what.
-
-    learner      the part of a compiled model that learns
-    cached       whether it hears embeddings, computed once, instead of log-mels
-    batches      a function of the first epoch that gives endless training batches
-    steps        batches per epoch
-    validation   the validation clips once, in order; None where there are none
-    heard        what reaches the layer "standardize" of the training clips, in batches
-    weights      of the classes, for `fit`
-    """
-
-    learner: keras.Model
-    cached: bool
-    batches: Callable
-    steps: int
-    validation: tf.data.Dataset | None
-    heard: tf.data.Dataset
-    weights: dict | None
-
-    def fit(self, first_epoch=0, **options):
-        """Fit the learner; the options are Keras's."""
-        self.learner.fit(
-            self.batches(first_epoch),
-            initial_epoch=first_epoch,
-            steps_per_epoch=self.steps,
-            class_weight=self.weights,
-            shuffle=False,  # the pipeline does
-            **options,
-        )
-
-
-def _lesson(model, training, validation, config, n_classes):
-    """The _Lesson of a compiled model; training and validation are (cache entries, int labels)."""
-    steps, weights = steps_per_epoch(len(training[0]), config), _class_weights(training[1], n_classes, config.train)
-    # Noise is new in every epoch, and so is what a body that doesn't learn makes of it.
-    cached = embeddings.is_frozen(model) and config.augment.noise_probability == 0
-    learner, feed, ordered, before = model, training_batches, evaluation_batches, embeddings.body(model)
-    if cached:
-        learner, feed, ordered, before = embeddings.head(model), embedding_batches, ordered_embeddings, tf.identity
-        training, validation = (
-            (embeddings.embeddings(model, entries, config), labels) for entries, labels in (training, validation)
-        )
-    elif models.cepstrum.has_beside(model):
-        learner = models.cepstrum.learner(model)
-
-    def batches(first_epoch):
-        return feed(*training, n_classes, config, first_epoch)
-
-    # Ranks are those of what will be heard, noise and all.
-    heard = batches(0).take(steps) if model.name == "cepstrum" and not cached else ordered(*training, n_classes, config)
-    heard = heard.map(lambda inputs, _: before(inputs))
-    validated = ordered(*validation, n_classes, config) if len(validation[1]) else None
-    return _Lesson(learner, cached, batches, steps, validated, heard, weights)
-
-
-def _learn_beside(model, training, config, n_classes):
-    """Train the cepstrum that stands beside another network, from its beginning to its end."""
-    config = config.with_settings(
-        model="cepstrum",
-        cepstrum=False,
-        epochs=round(models.cepstrum.EPOCHS * config.train.epochs),
-        **models.cepstrum.SETTINGS,
-    )
-    part, epochs = _build(config, n_classes), config.train.epochs
-    compile_model(part, config.train, steps_per_epoch(len(training[0]), config))
-    lesson = _lesson(part, training, ([], []), config, n_classes)
-    standardize(part, lesson.heard)
-    with bar("training the cepstrum", unit="epoch") as on_progress:
-        progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: on_progress(epoch + 1, epochs))
-        lesson.fit(epochs=epochs, callbacks=[progress], verbose=0)
-    model.get_layer("cepstrum").set_weights(part.get_weights())
 
 
 def compile_model(model, config, steps):
@@ -158,6 +100,9 @@ def compile_model(model, config, steps):
       model: a Keras model with softmax scores.
       config: a TrainConfig.
       steps: steps per epoch.
+
+    Returns:
+      The optimizer, built for the model's trainable weights.
     """
     warmup = round(config.warmup_epochs * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -172,46 +117,10 @@ def compile_model(model, config, steps):
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
     model.compile(optimizer, loss, metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
-
-
-def check_weights(config):
-    """Raise InputError, before any work, where the pretrained weights that the settings name can't be had."""
-    weights.load(_build(config, n_classes=2), config.model)
-
-
-def standardize(model, values):
-    """Set the mean and variance of a model's layer "standardize", or what a cepstrum has in their place.
-
-    Args:
-      model: what `models.build` returns.
-      values: what reaches that layer, a float array [clips, ...] or a dataset of batches.
-    """
-    layer = model.get_layer("standardize")
-    if model.name == "cepstrum":
-        batches = values if isinstance(values, tf.data.Dataset) else [values]
-        models.cepstrum.adapt(layer, np.concatenate([np.asarray(batch) for batch in batches]))
-        return
-    layer.adapt(values)
-    # A value of an embedding that no training clip moves would be divided by zero.
-    layer.adapt_variance.assign(keras.ops.maximum(layer.adapt_variance, LEAST_SPREAD**2))
-    layer.finalize_state()
-
-
-def _class_weights(labels, n_classes, config):
-    """{class: weight of its clips} for "balanced", every class in sum as much and clips by 1 on average; else None."""
-    if config.class_weights == "none":
-        return None
-    counts = np.bincount(labels, minlength=n_classes)
-    return dict(enumerate((len(labels) / (n_classes * counts)).tolist()))
-
-
-def _build(config, n_classes):
-    return models.build(config.model.model, (config.audio.frames, config.audio.n_mels), n_classes, config.model)
+    return optimizer
 
 
 def _split(run, name):
     """(cache entries, int labels) of one split of a run."""
-    clips = run.clips[run.clips.split == name]
-    class_names = run.class_names
-    entries = cache_entries(clips.path, run.config)
-    return entries, [class_names.index(label) for label in clips.label]
+    clips, class_names = run.clips[run.clips.split == name], run.class_names
+    return cache_entries(clips.path, run.config), [class_names.index(label) for label in clips.label]

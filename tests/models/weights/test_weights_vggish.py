@@ -11,7 +11,9 @@ from running import TINY, command
 from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.errors import InputError
-from urbansound.models import weights
+from urbansound.models import heads
+from urbansound.models.weights import vggish as weights
+from urbansound.training import embeddings
 
 WIDTH = 1 / 32
 
@@ -57,7 +59,7 @@ def config_of(checkpoint, width=WIDTH, **settings):
 
 
 def loaded(config, input_shape=(96, 64)):
-    model = models.build("vggish", input_shape, 3, config)
+    model, _ = models.build(input_shape, 3, config)
     assert weights.load(model, config)
     return model
 
@@ -77,7 +79,7 @@ def test_every_variable_reaches_its_layer(tmp_path, version):
     model = loaded(config_of(path), (200, 64))
     assert_holds(model, variables)
     assert sum(value.size for value in variables.values()) == sum(
-        layer.count_params() for layer in model.layers if layer.name not in ("standardize", "scores")
+        layer.count_params() for layer in model.layers if layer.name not in (heads.FIRST, "scores")
     )
 
 
@@ -85,7 +87,7 @@ def test_a_checkpoint_of_the_published_size_is_read(tmp_path):
     variables = {name: np.full(shape, i, np.float32) for i, (name, shape) in enumerate(shapes(1).items())}
     assert sum(value.size for value in variables.values()) == 72_141_184
     model = loaded(config_of(write(tmp_path / "vggish_model.ckpt", variables), width=1.0))
-    for i, weight in enumerate(w for layer in model.layers[:-5] for w in layer.weights):
+    for i, weight in enumerate(w for layer in embeddings.split(model, heads.FIRST)[0].layers for w in layer.weights):
         assert np.all(np.asarray(weight[..., -1]) == i)
 
 
@@ -100,7 +102,7 @@ def test_the_pca_whitens_and_clips_as_published(tmp_path, shape):
     raw = keras.Model(model.input, model.get_layer("fc2").output).predict(log_mels, verbose=0).astype(np.float64)
     # vggish_postprocess.py, without its rounding to 8 bits.
     expected = np.clip(np.dot(components, raw.T - means[:, np.newaxis]).T, -2, 2).reshape(20, 2, 8)
-    got = keras.Model(model.input, model.get_layer("standardize").input).predict(log_mels, verbose=0)
+    got = keras.Model(model.input, model.get_layer(heads.FIRST).input).predict(log_mels, verbose=0)
     assert 0.05 < np.mean(np.abs(expected) == 2) < 0.95
     np.testing.assert_allclose(got, np.concatenate([expected.mean(axis=1), expected.max(axis=1)], axis=1), atol=1e-4)
 
@@ -125,7 +127,7 @@ def test_a_checkpoint_without_all_its_data_is_refused_and_nothing_is_loaded(tmp_
     if not kept:
         data.unlink()
     config = config_of(path)
-    model = models.build("vggish", (96, 64), 3, config)
+    model, _ = models.build((96, 64), 3, config)
     before = model.get_weights()
     with pytest.raises(InputError, match=r"vggish_model\.ckpt: damaged, .* download https://"):
         weights.load(model, config)
@@ -154,7 +156,7 @@ def test_a_missing_variable_is_named(tmp_path, name):
 def test_a_wrong_shape_is_named_and_nothing_is_loaded(tmp_path, width, n_mels, message):
     path = write(tmp_path / "vggish_model.ckpt", random_variables())
     config = config_of(path, width)
-    model = models.build("vggish", (96, n_mels), 3, config)
+    model, _ = models.build((96, n_mels), 3, config)
     before = model.get_weights()
     with pytest.raises(InputError) as caught:
         weights.load(model, config)

@@ -14,7 +14,7 @@ from urbansound.audio.decode import decode_file
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, ModelConfig
 from urbansound.errors import InputError
-from urbansound.models import heads, weights, yamnet
+from urbansound.models import heads, yamnet
 from urbansound.models.weights import yamnet as published
 
 # As Google's parameters have it, one patch long: tensorflow/models research/audioset/yamnet/params.py.
@@ -108,8 +108,8 @@ def test_a_published_h5_computes_what_batch_normalization_defines(h5_file):
 def test_the_model_gets_every_convolution_of_the_file(h5_file):
     path, _ = h5_file
     weights = published.read(path)
-    model = models.build("yamnet", (398, 64), 3, ModelConfig(model="yamnet"))
-    weights.load(model, ModelConfig(model="yamnet", yamnet_weights=str(path)))
+    model, _ = models.build((398, 64), 3, ModelConfig(model="yamnet"))
+    assert published.load(model, ModelConfig(model="yamnet", yamnet_weights=str(path)))
     convolutions = [layer for layer in model.layers if "conv" in layer.name]
     assert [layer.name for layer in convolutions] == [name.replace("/", "_") for name in published.CONVOLUTIONS]
     for layer in convolutions:
@@ -117,11 +117,15 @@ def test_the_model_gets_every_convolution_of_the_file(h5_file):
             np.testing.assert_array_equal(mine, theirs)
 
 
-def test_without_a_file_weights_stay_random_and_other_models_are_left_alone(h5_file):
-    for config in (ModelConfig(model="yamnet", yamnet_weights=None), ModelConfig(yamnet_weights=str(h5_file[0]))):
-        model = models.build(config.model, (96, 64), 3, config)
+def test_without_a_file_weights_stay_random_and_other_models_are_left_as_they_are(h5_file):
+    cases = [
+        (ModelConfig(model="yamnet", yamnet_weights=None), ["yamnet"]),
+        (ModelConfig(yamnet_weights=str(h5_file[0])), []),
+    ]
+    for config, random in cases:
+        model, networks = models.build((96, 64), 3, config)
         before = model.get_weights()
-        weights.load(model, config)
+        assert models.load_weights(networks, config) == random
         for mine, theirs in zip(model.get_weights(), before, strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
@@ -170,8 +174,8 @@ def test_classes_that_audioset_knows_are_scored_as_yamnet_scores_them(h5_file):
     path, variables = h5_file
     names = ("horn", "unknown", "bark")
     config = ModelConfig(model="yamnet", yamnet_weights=str(path), yamnet_classes=("bark=70", "siren=390", "horn=302"))
-    model = models.build("yamnet", (144, 64), 3, config)
-    weights.load(model, config, names)
+    model, networks = models.build((144, 64), 3, config)
+    assert models.load_weights(networks, config, names) == []
     log_mels = np.random.default_rng(1).normal(-3, 2, (1, 144, 64)).astype(np.float32)
     logits = keras.Model(model.input, model.get_layer("audioset").output)(log_mels).numpy()[0]  # [patches, classes]
     expected = np.stack([computed(log_mels[0, start : start + 96], variables)[1] for start in (0, 48)])
@@ -181,14 +185,14 @@ def test_classes_that_audioset_knows_are_scored_as_yamnet_scores_them(h5_file):
     assert not model.get_layer("audioset").trainable
 
 
-def test_yamnets_own_scores_count_beside_the_learned_ones():
+def test_yamnets_own_scores_are_added_to_the_learned_ones():
     """At equal learned logits the class whose own score is a deviation higher leads by TRUST."""
     keras.utils.set_random_seed(1)
     embeddings = keras.Input((2, 8))
     known = keras.layers.Dense(3, name="audioset")(embeddings)
     model = keras.Model(embeddings, heads.over_time(embeddings, 3, ModelConfig(dropout=0.0), known))
     values = np.random.default_rng(0).normal(0, 1, (200, 2, 8)).astype(np.float32)
-    standardize = model.get_layer("standardize")
+    standardize = model.get_layer(heads.FIRST)
     standardize.adapt(keras.Model(embeddings, standardize.input)(values))
     model.get_layer("learned").set_weights([np.zeros((16, 3)), np.zeros(3)])
     logits = keras.Model(embeddings, known)(values).numpy().max(axis=1)
@@ -222,5 +226,6 @@ def test_an_h5_that_lacks_a_variable_is_refused(tmp_path, h5_file):
 
 def test_weights_and_a_log_mel_of_other_bands_do_not_go_together(h5_file):
     config = ModelConfig(model="yamnet", yamnet_weights=str(h5_file[0]))
+    model, _ = models.build((96, 40), 3, config)
     with pytest.raises(InputError, match=r"64 mel bands\. Received: n_mels=40"):
-        weights.load(models.build("yamnet", (96, 40), 3, config), config)
+        published.load(model, config)

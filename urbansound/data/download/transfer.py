@@ -1,4 +1,4 @@
-"""Download of one file over HTTP that outlives dropped connections, restarts and Ctrl-C."""
+"""Download of one file over HTTP, resumed after dropped connections, restarts and Ctrl-C."""
 
 import hashlib
 import http.client
@@ -20,15 +20,15 @@ AGAIN = "run the same command again to go on where it stopped"
 
 
 class _TransferError(Exception):
-    """The transfer stopped for a reason that may pass; what has come so far is kept."""
+    """The transfer stopped for a reason that may pass; the bytes received so far are kept."""
 
 
 def fetch(url, target, size_bytes, checksum, wait_seconds=1.0):
     """Download `url` to `target`, unless the right file is there already.
 
-    What has come lies in TARGET.part, with the server's ETag in TARGET.part.etag, and is gone on
-    with by HTTP Range; it starts over where the server can't, or has another file by now. Five
-    failures in a row without a byte of progress end it.
+    The bytes received so far are kept in TARGET.part, the server's ETag in TARGET.part.etag. The
+    next attempt or call resumes by HTTP Range. It starts over if the server has no ranges or its
+    file has changed. Five failures in a row without a new byte end it.
 
     Args:
       url: http or https.
@@ -66,7 +66,7 @@ def fetch(url, target, size_bytes, checksum, wait_seconds=1.0):
 
 
 def verify(path, size_bytes, checksum, advice):
-    """Raise InputError, with `advice`, if a file has not this size or checksum ("md5:HEX" or "sha256:HEX")."""
+    """Raise InputError, with `advice`, unless a file has this size and checksum ("md5:HEX" or "sha256:HEX")."""
     algorithm, expected = checksum.split(":")
     found = f"{_size(path)} bytes where {size_bytes} are expected"
     if _size(path) == size_bytes:
@@ -79,7 +79,7 @@ def verify(path, size_bytes, checksum, advice):
 
 
 def _receive(url, part, size_bytes):
-    """Bring `part` to `size_bytes`, or raise _TransferError with what came kept."""
+    """Extend `part` to `size_bytes`; a _TransferError leaves what was received in it."""
     held = _size(part)
     if held > size_bytes:
         _discard(part)
@@ -101,7 +101,7 @@ def _receive(url, part, size_bytes):
 
 
 def _open(url, part, held):
-    """The response to a request for all bytes from `held` on."""
+    """The response to a request for all bytes from position `held`."""
     if not url.startswith(("https://", "http://")):
         raise InputError(f"{url}: not a web address; it must start with https:// or http://")
     headers = {"User-Agent": "urbansound"}
@@ -122,7 +122,7 @@ def _open(url, part, held):
 
 
 def _check_answer(response, url, part, held, size_bytes):
-    """The position that the response starts at: `held`, or 0 where the server sends the whole file."""
+    """The position that the response starts at: `held`, or 0 if the server sends the whole file."""
     total = response.headers.get("Content-Length")
     start = 0
     if response.status == 206:

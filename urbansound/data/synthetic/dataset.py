@@ -19,7 +19,7 @@ import pandas as pd
 import soundfile
 from scipy import fft, signal
 
-from urbansound.data.synthetic import sounds
+from urbansound.data.synthetic import LICENCE, sounds
 from urbansound.data.synthetic.waves import RATE, log_uniform, tilted_noise, unit
 from urbansound.errors import InputError
 from urbansound.files import write_json
@@ -27,9 +27,9 @@ from urbansound.files import write_json
 VERSION = 1  # to be raised whenever the same seed would give other files
 FOLDS = 5
 MARKER = "synthetic.json"
-README = """This data set is synthetic: a program (urbansound/data/synthetic.py) computed every clip in it.
+README = f"""This data set is synthetic: a program (urbansound/data/synthetic.py) computed every clip in it.
 It holds no recording of anything and no part of UrbanSound8K, whose classes it imitates and whose
-layout it copies. Results on it say nothing about real sounds. Use it as you like (CC0 1.0).
+layout it copies. Results on it say nothing about real sounds. Use it as you like ({LICENCE}).
 """
 
 
@@ -57,7 +57,7 @@ KINDS = (
     Kind("siren", sounds.siren, 3.5, 12, 0.6),
     Kind("street_music", sounds.street_music, 4.0, 12, 0.35),
 )
-BACKDROPS = (0, 2, 5, 9)  # class IDs that are heard faintly behind others
+BACKDROPS = (0, 2, 5, 9)  # class IDs that are mixed faintly into others
 SNR_DB = {1: (15, 40), 2: (3, 12)}  # by salience: foreground, background
 # (rate in Hz, channels, encoding, share of recordings)
 ENCODINGS = (
@@ -71,7 +71,7 @@ ENCODINGS = (
 def ensure(root, seed, recordings_per_class=40, on_progress=None):
     """Make the data set under `root` unless it is there already, whole and with these settings.
 
-    It is made beside its place and renamed, so that an interruption leaves nothing half-written. One
+    It is made next to its place and renamed, so that an interruption leaves nothing half-written. One
     made with another seed, size or VERSION is replaced.
 
     Args:

@@ -51,7 +51,7 @@ def tilted_noise(generator, samples, slope):
 
 
 def resonate(wave, centres, widths, floor=0.0):
-    """`wave` with gain 1 at each of `centres`, 1 / 2 at `widths` beside it (Hz), at least `floor`."""
+    """`wave` with gain 1 at each of `centres`, 1 / 2 at `widths` from it (Hz), at least `floor`."""
     frequency = fft.rfftfreq(len(wave), 1 / RATE)
     gains = [1 / (1 + ((frequency - hz) / width) ** 2) for hz, width in zip(centres, widths, strict=True)]
     return fft.irfft(fft.rfft(wave) * np.maximum(np.max(gains, axis=0), floor), len(wave))

@@ -32,7 +32,7 @@ def load(model, config, class_names=()):
     weights = read(config.yamnet_weights)
     if model.input.shape[-1] != N_MELS:
         raise InputError(
-            f"YAMNet's weights hear {N_MELS} mel bands. Received: n_mels={model.input.shape[-1]}; "
+            f"YAMNet takes {N_MELS} mel bands. Received: n_mels={model.input.shape[-1]}; "
             "start from configs/yamnet.flags"
         )
     for name in CONVOLUTIONS:

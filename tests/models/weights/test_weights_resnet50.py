@@ -9,8 +9,8 @@ from running import TINY, command
 from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.errors import InputError
-from urbansound.models import weights
-from urbansound.models.resnet import PIXEL_DEVIATION
+from urbansound.models.resnet50 import PIXEL_DEVIATION
+from urbansound.models.weights import resnet50 as weights
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,10 @@ def path(published, tmp_path_factory):
 
 def test_a_grey_picture_gives_what_three_equal_channels_give(published, path):
     config = ModelConfig(model="resnet50", resnet_weights=str(path))
-    model = models.build("resnet50", (64, 64), 3, config)
+    model, _ = models.build((64, 64), 3, config)
     assert weights.load(model, config)
     log_mels = np.random.default_rng(2).normal(0, 1, (2, 64, 64)).astype(np.float32)
-    log_mels -= log_mels.mean(axis=(1, 2), keepdims=True)  # the model takes it off; "standardize" is not adapted
+    log_mels -= log_mels.mean(axis=(1, 2), keepdims=True)  # the model takes it off; Standardize is not adapted
     pictures = np.repeat(log_mels[..., np.newaxis], 3, axis=-1) * PIXEL_DEVIATION
     expected = published.predict(pictures, verbose=0)
     body = keras.Model(model.input, model.get_layer("conv5_block3_out").output)
@@ -60,7 +60,7 @@ def test_a_grey_picture_gives_what_three_equal_channels_give(published, path):
 def test_other_files_are_refused_in_one_line(tmp_path):
     bad = tmp_path / "bad.h5"
     bad.write_bytes(b"<html>Not Found</html>")
-    model = models.build("resnet50", (64, 64), 3, ModelConfig(model="resnet50"))
+    model, _ = models.build((64, 64), 3, ModelConfig(model="resnet50"))
     before = model.get_weights()
     for path, message in ((bad, "not ResNet50's weights"), (tmp_path / "gone.h5", "no ResNet50 weights there")):
         with pytest.raises(InputError, match=message) as caught:
@@ -96,8 +96,9 @@ def test_a_file_that_does_not_fit_is_refused(path, tmp_path, change, reason):
         change(file, "conv3_block1_1_conv/conv3_block1_1_conv/kernel:0")
     config = ModelConfig(model="resnet50", resnet_weights=str(misfit))
     message = rf"misfit\.h5: not ResNet50's weights without its top \(.*{reason}"
+    model, _ = models.build((64, 64), 3, config)
     with pytest.raises(InputError, match=message) as caught:
-        weights.load(models.build("resnet50", (64, 64), 3, config), config)
+        weights.load(model, config)
     assert "\n" not in str(caught.value)
 
 

@@ -16,7 +16,7 @@ STEM = "conv1_conv"
 
 
 def load(model, config, _class_names=()):
-    """Set all but the last layer of a model built by `models.resnet`; with config.resnet_weights None, nothing.
+    """Set all but the last layer of a model built by `models.resnet50`; with config.resnet_weights None, nothing.
 
     The stem's kernel becomes the sum of its three channels: a grey picture through one channel then gives
     what it gives through three equal ones.

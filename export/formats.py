@@ -1,0 +1,112 @@
+"""The formats that a run can be exported to.
+
+To add one: a module with FORMATS, {name: Format}, and a line for each name in MODULES. From another package:
+an entry point of the group GROUP that names the Format.
+"""
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+
+from urbansound.errors import InputError
+
+GROUP = "urbansound.export_formats"
+# In the order of the report. Imported when they are needed, since TensorFlow takes seconds to load.
+MODULES = {
+    "saved_model": "export.serving.files",
+    "float32": "export.tflite.files",
+    "float16": "export.tflite.files",
+    "int8": "export.tflite.files",
+    "int8_spectrogram": "export.tflite.files",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a format is written from.
+
+    Attributes:
+      classifier: the Classifier.
+      folder: the export's folder.
+      name: of the model, in file names and requests.
+      dataset: that it was trained on, a value of DataConfig.dataset.
+      calibration: float32 [clips, clip_samples], windows of training clips.
+    """
+
+    classifier: object
+    folder: Path
+    name: str
+    dataset: str
+    calibration: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """One exported format.
+
+    Attributes:
+      path: of the file, or of the SavedModel's folder.
+      score_windows: function of windows float32 [n, clip_samples] that returns scores float32 [n, classes] by it.
+      others: paths that belong to it and are deleted with it.
+    """
+
+    path: Path
+    score_windows: Callable
+    others: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+      name: what --formats calls it.
+      unfit: function of a Classifier that returns why it can't be made of it, in one line; None where it can.
+      write: function of a Job that writes it and returns Written.
+    """
+
+    name: str
+    unfit: Callable
+    write: Callable
+
+
+def names():
+    """Names of all formats."""
+    return (*MODULES, *_installed())
+
+
+def chosen(wanted, classifier):
+    """The Formats to write.
+
+    Args:
+      wanted: their names; None: all that can be made of the classifier, the others named on stdout.
+      classifier: a Classifier.
+
+    Raises:
+      InputError: one that is wanted can't be made.
+    """
+    formats = [_format(name) for name in names() if wanted is None or name in wanted]
+    reasons = {form.name: form.unfit(classifier) for form in formats}
+    for name, reason in reasons.items():
+        if reason and wanted is not None:
+            raise InputError(f"{name} can't be made: {reason}")
+        if reason:
+            print(f"{name} is left out: {reason}")
+    return [form for form in formats if not reasons[form.name]]
+
+
+def _format(name):
+    if name in MODULES:
+        return importlib.import_module(MODULES[name]).FORMATS[name]
+    return _installed()[name].load()
+
+
+@functools.cache
+def _installed():
+    """{name: entry point} of the formats that other packages bring."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -1,0 +1,38 @@
+"""The TFLite formats of an export, each a file with its metadata."""
+
+import functools
+
+from export.formats import Format, Written
+from export.provenance import licence
+from export.tflite import convert, frontend_files, metadata, runtime
+from urbansound.files import replacing
+
+FRONT_END = "frontend"  # the folder that comes with int8_spectrogram
+REFERENCE_CLIPS = 3
+
+
+def _write(job, format):
+    """Write one of `convert.FORMATS`; Written."""
+    classifier, path = job.classifier, job.folder / f"{job.name}_{format}.tflite"
+    content = metadata.with_metadata(
+        convert.convert(classifier, format, job.calibration),
+        classifier,
+        name=f"{job.name}_{format}",
+        version="1",
+        author="trained with urbansound",
+        licence=licence(job.dataset),
+        description=f"Which of {len(classifier.class_names)} sounds {classifier.audio.clip_seconds:g} seconds hold.",
+    )
+    with replacing(path) as part:
+        part.write_bytes(content)
+    others = ()
+    if format == convert.INTEGER_ONLY:
+        frontend_files.write(job.folder / FRONT_END, classifier, content, job.calibration[:REFERENCE_CLIPS])
+        others = (job.folder / FRONT_END,)
+    return Written(path, runtime.score_windows(content, classifier.audio), others)
+
+
+FORMATS = {
+    name: Format(name, functools.partial(convert.unfit, format=name), functools.partial(_write, format=name))
+    for name in convert.FORMATS
+}

@@ -1,0 +1,51 @@
+"""The record that is all the rest of the project knows of an architecture."""
+
+import dataclasses
+from collections.abc import Callable
+
+INT8, INT8_WEIGHTS, FLOAT = "int8", "int8 weights", "float"
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8:
+    """How a network computes in the file "int8", whose input, output and front-end are float.
+
+    Attributes:
+      pieces: where the network is cut, in order: (name of the layer that a piece ends with, precision); the
+        last piece ends with the scores, None. INT8: weights and activations are int8. INT8_WEIGHTS:
+        weights are int8, activations float. FLOAT: nothing is int8. Operations of two pieces are never
+        fused into one.
+      why: the reason, in a sentence.
+      integer_only: whether the file "int8_spectrogram", where every operation is int8, can be made.
+    """
+
+    pieces: tuple[tuple[str | None, str], ...] = ((None, INT8),)
+    why: str = "Everything after the front-end is int8."
+    integer_only: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """How a network is built, gets published weights, is trained and becomes int8.
+
+    Attributes:
+      name: what --model calls it.
+      summary: what it is, in one line.
+      build: function of (input_shape, n_classes, config) that returns a new keras.Model from "log_mel",
+        float32 [batch, frames, n_mels], to "scores", float32 [batch, n_classes] that sum to 1.
+        input_shape is (frames, n_mels), config a ModelConfig.
+      load_weights: None, or a function of (model, config, class_names) that puts published weights into
+        a new model; False where the settings name no file of them. It raises InputError where the file
+        is missing or holds something else, and leaves the model as it was then.
+      embedding: None, or the name of the layer that takes the embedding as input. The layers before it
+        are the body, it and the rest are the head. Where no weight of the body is trained, embeddings
+        are computed once per clip and cached, and the head is trained on them.
+      int8: its Int8.
+    """
+
+    name: str
+    summary: str
+    build: Callable
+    load_weights: Callable | None = None
+    embedding: str | None = None
+    int8: Int8 = Int8()

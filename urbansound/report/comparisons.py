@@ -1,0 +1,87 @@
+"""Pictures of several runs: the folds of a cross-validation, the trials of a search."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from urbansound.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, styled
+from urbansound.report.tables import percent
+
+TRIAL_COLUMNS = 4
+
+
+@styled
+def folds(results):
+    """Accuracy of every fold with its interval, their mean, and random splits where there were any.
+
+    Args:
+      results: what `crossval.pool` returns.
+    """
+    rows = [(f"fold {row['fold']}", row, BLUE) for row in results["folds"]]
+    for row in results.get("random", {"splits": []})["splits"]:
+        rows.append((f"random split {row['fold']}, leaks", row, RED))
+    figure = new_figure(7, 1.2 + 0.3 * len(rows))
+    axes = figure.subplots()
+    for place, (_, row, colour) in enumerate(rows):
+        low, high = row["accuracy_interval"]
+        axes.plot([low, high], [place, place], color=colour, lw=2)
+        axes.plot(row["accuracy"], place, "o", color=colour, ms=7, clip_on=False)
+        text = percent(row["accuracy"])
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0}  # or the line of the mean runs through it
+        axes.annotate(text, (row["accuracy"], place), (0, 6), textcoords="offset points", ha="center", bbox=box)
+    mean = results["mean_accuracy"]
+    axes.axvline(mean, color=INK, lw=1, ls="--", label=f"mean of folds: {percent(mean)}")
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.8)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_title("Accuracy and its 95 % interval")
+    figure.legend(loc="outside lower right")
+    return figure
+
+
+@styled
+def trials(found, names):
+    """Validation accuracy of a search's trials in their order, then by each setting's value.
+
+    Args:
+      found: what `trials.search` returns.
+      names: the settings that were searched.
+    """
+    measured = found[found.accuracy.notna()]
+    rows = -(-(len(names) + 1) // TRIAL_COLUMNS)
+    figure = new_figure(2.9 * min(len(names) + 1, TRIAL_COLUMNS) + 0.5, 2.6 * rows)
+    grid = figure.subplots(rows, min(len(names) + 1, TRIAL_COLUMNS), sharey=True, squeeze=False)
+    for axes, name in zip(grid.flat, ("trial", *names), strict=False):
+        axes.set_title(name)
+        places, texts = _places(measured[name])
+        if texts is not None:
+            axes.set_xticks(range(len(texts)), texts, rotation=0 if len(texts) < 5 else 40)
+        elif (places > 0).all() and places.max() > 20 * places.min() and name != "trial":
+            axes.set_xscale("log")
+        whole = (measured.state == "done").to_numpy()
+        axes.plot(places[whole], measured.accuracy[whole], "o", color=BLUE, ms=5, label="done")
+        axes.plot(places[~whole], measured.accuracy[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")
+        first = (measured.trial == 0).to_numpy()
+        axes.plot(places[first], measured.accuracy[first], "D", color=ORANGE, ms=6, label="as given")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.grid(axis="y")
+    for axes in grid.flat[len(names) + 1 :]:
+        axes.set_visible(False)
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle("Accuracy on validation clips, mean over splits", fontsize=9)
+    return figure
+
+
+def _places(values):
+    """(where each value lies on its axis, what stands below the places; None where they are numbers)."""
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
+    if not np.isnan(numbers).any() and values.nunique() > 6:
+        return numbers, None
+    choices = sorted(values.unique(), key=lambda value: (isinstance(value, str), value))
+    return values.map(choices.index).to_numpy(float), [
+        value if isinstance(value, str) else f"{value:.3g}" for value in choices
+    ]

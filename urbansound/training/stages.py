@@ -1,0 +1,138 @@
+"""What is trained, on what: a run has a stage for each network whose scores its model averages."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from urbansound.data import pipeline
+from urbansound.training import embeddings
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One network's training.
+
+    Attributes:
+      part: keras.Model of the layers that are trained: the network, or its head where the body is frozen.
+      learner: what Keras fits: `part`, or a model that shares its weights and is validated as their mean with others.
+      batches: function of the first epoch that gives endless training batches of (inputs, targets).
+      steps: batches per epoch.
+      validation: the validation clips once, in order, in batches; None where there are none.
+      adaptation: the training clips' inputs of `part` once, in batches.
+      validates_log_mels: whether the inputs of `validation` are log-mels, else embeddings.
+      class_weights: {class: weight}, or None.
+    """
+
+    part: keras.Model
+    learner: keras.Model
+    batches: Callable
+    steps: int
+    validation: tf.data.Dataset | None
+    adaptation: tf.data.Dataset
+    validates_log_mels: bool
+    class_weights: dict | None
+
+    def adapt(self):
+        """Adapt every layer that has an `adapt`, in the model's order, to what reaches it of the training clips."""
+        for layer in self.part.layers:
+            if hasattr(layer, "adapt"):
+                layer.adapt(self.adaptation.map(keras.Model(self.part.input, _input_of(layer, self.part))))
+
+
+def _input_of(layer, model):
+    """The tensor that a layer takes in a functional model; `layer.input` is that of the first model it was part of."""
+    (node,) = [node for nodes in model._nodes_by_depth.values() for node in nodes if node.operation is layer]
+    return node.input_tensors[0]
+
+
+class _ValidatedAsMean(keras.Model):
+    """A part of a network in training; in validation the mean of that network and those trained before it."""
+
+    def __init__(self, part, mean):
+        super().__init__(name=part.name)
+        self.part = part
+        self.score = lambda log_mel: mean(log_mel, training=False)  # no layer of this one: it is not trained
+
+    def call(self, inputs, training=False):
+        """Scores [batch, n_classes] of what the part takes as input, in validation of log-mels."""
+        return self.part(inputs, training=True) if training else self.score(inputs)
+
+
+def is_frozen(record, network):
+    """Whether an Architecture's network has a body of which no weight is trained."""
+    return record.embedding is not None and not embeddings.split(network, record.embedding)[0].trainable_weights
+
+
+def settings(record, network, config):
+    """The Config of a stage: masks and views are for networks that are trained on log-mels."""
+    return config.with_settings(views=1, time_masks=0, mel_masks=0) if is_frozen(record, network) else config
+
+
+def stage(record, network, mean, training, validation, n_classes, config):
+    """The Stage of one network.
+
+    Args:
+      record: its Architecture.
+      network: a keras.Model from log-mel to scores.
+      mean: the model that averages its scores with those of the networks trained before it, which is what is
+        validated; `network` itself where it is the first.
+      training, validation: (cache entries, int labels) of the clips.
+      n_classes: number of classes.
+      config: what `settings` returns.
+    """
+    frozen, as_mean = is_frozen(record, network), mean is not network
+    if frozen:
+        part, batches, once = _on_embeddings(record, network, training, n_classes, config)
+    else:
+        part, batches, once = network, *_on_log_mels(training, n_classes, config)
+    steps = pipeline.steps_per_epoch(len(training[1]), config)
+    # Noise is new in every epoch, so layers adapt to clips as they will come.
+    ordered = batches(0).take(steps) if config.augment.noise_probability > 0 else once(training)
+    if as_mean:
+        once = _on_log_mels(training, n_classes, config)[1]
+    return Stage(
+        part=part,
+        learner=_ValidatedAsMean(part, mean) if as_mean else part,
+        batches=batches,
+        steps=steps,
+        validation=once(validation) if len(validation[1]) else None,
+        adaptation=ordered.map(lambda inputs, _: inputs),
+        validates_log_mels=as_mean or not frozen,
+        class_weights=_class_weights(training[1], n_classes, config.train),
+    )
+
+
+def _on_log_mels(training, n_classes, config):
+    """(batches as in Stage, function of clips that gives them once in order, in batches), both of log-mels."""
+
+    def batches(first_epoch):
+        return pipeline.training_batches(*training, n_classes, config, first_epoch)
+
+    return batches, lambda clips: pipeline.evaluation_batches(*clips, n_classes, config)
+
+
+def _on_embeddings(record, network, training, n_classes, config):
+    """(head, the same two of embeddings), which are cached; with noise those in training are new in every epoch."""
+    body, head = embeddings.split(network, record.embedding)
+
+    def cached(clips):
+        return embeddings.embeddings(body, clips[0], config), clips[1]
+
+    def batches(first_epoch):
+        if config.augment.noise_probability == 0:
+            return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
+        log_mels = pipeline.training_batches(*training, n_classes, config, first_epoch)
+        return log_mels.map(lambda inputs, targets: (body(inputs, training=False), targets))
+
+    return head, batches, lambda clips: pipeline.ordered_embeddings(*cached(clips), n_classes, config)
+
+
+def _class_weights(labels, n_classes, config):
+    """{class: weight of its clips} for "balanced", every class in sum as much and clips by 1 on average; else None."""
+    if config.class_weights == "none":
+        return None
+    counts = np.bincount(labels, minlength=n_classes)
+    return dict(enumerate((len(labels) / (n_classes * counts)).tolist()))
