@@ -92,9 +92,10 @@ def cut(network, ends):
       [keras.Model], each taking what the one before gives; layers and weights are the network's own.
     """
     parts, start = [], network.input
-    for end in ends:
+    for place, end in enumerate(ends):
         stop = network.output if end is None else network.get_layer(end).output
-        parts.append(keras.Model(start, stop))
+        # Named, since Keras's own names count up and would be in the file.
+        parts.append(keras.Model(start, stop, name=f"{network.name}_{place}"))
         start = stop
     return parts
 

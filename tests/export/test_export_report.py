@@ -24,7 +24,7 @@ AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=25
 def classifier():
     log_mels = keras.Input((AUDIO.frames, AUDIO.n_mels))
     scores = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(log_mels))
-    return Classifier(keras.Model(log_mels, scores), AUDIO, 2000, "repeat", NAMES)
+    return Classifier(keras.Model(log_mels, scores), AUDIO, 2000, "repeat", NAMES, ("cnn",))
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def make(tmp_path, dataset="urbansound8k", split="folds"):
     report = {"run": "card", "model": "cnn", "dataset": dataset, "keras": keras, "files": [FILE],
               "machine": {"cores": 2}, "tested_on": provenance.tested_on(data),
               "shared_recordings": provenance.shared_recordings(clips)}  # fmt: skip
-    classifier = Classifier(None, AudioConfig(), 44100, "repeat", NAMES)
+    classifier = Classifier(None, AudioConfig(), 44100, "repeat", NAMES, ("cnn",))
     model_card.write(tmp_path, run, classifier, report)
     return (tmp_path / "MODEL_CARD.md").read_text(), report
 

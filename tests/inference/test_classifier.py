@@ -22,7 +22,9 @@ def classifier():
     log_mel = keras.Input((AUDIO.frames, AUDIO.n_mels))
     pooled = keras.layers.GlobalAveragePooling1D()(log_mel / 50)
     model = keras.Model(log_mel, keras.layers.Dense(3, activation="softmax")(pooled))
-    return scoring.Classifier(model, AUDIO, hop=2000, short_clips="repeat", class_names=("a", "b", "c"))
+    return scoring.Classifier(
+        model, AUDIO, hop=2000, short_clips="repeat", class_names=("a", "b", "c"), architectures=("cnn",)
+    )
 
 
 def mean_over_windows(classifier, waveform):
@@ -80,14 +82,14 @@ def test_another_form_of_the_model_scores_the_same_windows(classifier):
 def trained_run(path):
     """A run directory with an untrained cnn."""
     config = Config(audio=AUDIO, model=ModelConfig(width=0.3))
-    model = models.build("cnn", (AUDIO.frames, AUDIO.n_mels), 3, config.model)
+    model, _ = models.build((AUDIO.frames, AUDIO.n_mels), 3, config.model)
     clips = pd.DataFrame({"path": ["x.wav"], "label": ["a"], "fold": [1], "recording": ["x"], "salience": [""]})
     run = Run.create(path, config, ["a", "b", "c"], clips.assign(split="test"), [])
     model.save(run.file("model.keras"))
     return run
 
 
-def test_a_run_s_classifier_hears_in_windows_of_its_clips_or_of_another_length(tmp_path):
+def test_a_run_s_classifier_scores_windows_of_its_clips_or_of_another_length(tmp_path):
     run = trained_run(tmp_path / "run")
     classifier = scoring.Classifier.from_run(run)
     assert (classifier.audio, classifier.hop) == (AUDIO, 2000)

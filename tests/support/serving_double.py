@@ -167,4 +167,4 @@ def tiny_classifier(class_names=("a", "b", "c")):
     log_mel = keras.Input((AUDIO.frames, AUDIO.n_mels))
     pooled = keras.layers.GlobalAveragePooling1D()(log_mel / 50)
     model = keras.Model(log_mel, keras.layers.Dense(len(class_names), activation="softmax")(pooled))
-    return Classifier(model, AUDIO, hop=2000, short_clips="repeat", class_names=class_names)
+    return Classifier(model, AUDIO, hop=2000, short_clips="repeat", class_names=class_names, architectures=("cnn",))
