@@ -125,7 +125,7 @@ def step_cost(paths, folder):
     config = _shipped("urbansound8k")
     entries, _ = cache.fill(paths, RATE, folder)
     labels = [i % 10 for i in range(len(entries))]
-    model = models.build("cnn", (config.audio.frames, config.audio.n_mels), 10, config.model)
+    model, _ = models.build((config.audio.frames, config.audio.n_mels), 10, config.model)
     compile_model(model, config.train, steps=100)
     batches = pipeline.training_batches(entries, labels, 10, config)
     batch = next(iter(batches))

@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
+from export import formats
 from running import ROOT, TINY
 
 TOY = '''
@@ -69,8 +70,15 @@ def test_it_trains_and_is_evaluated(run):
     assert json.loads((home / "metrics.json").read_text())["accuracy"] > 0.8
 
 
+def test_it_is_exported_to_every_format(run):
+    out = run("export", "--out=out", "--max_accuracy_drop=25") / "out"  # nine test clips: one of them is 11 points
+    files = json.loads((out / "report.json").read_text())["files"]
+    assert [file["format"] for file in files] == list(formats.names())
+    assert all(file["top1_agreement"] > 0.7 for file in files)
+
+
 def test_it_is_averaged_with_a_cepstrum(run, tone_folder):
     settings = ("--dataset=folder", f"--data_dir={tone_folder}", "--epochs=1", *TINY)
     home = run("urbansound.train", "--model=toy", "--cepstrum", *settings, "--run_dir=both") / "both"
     assert list(pd.read_csv(home / "history.csv").stage) == ["cepstrum", "toy"]
-    assert set(json.loads((home / "metrics.json").read_text())["alone"]) == {"cepstrum", "toy"}
+    assert set(json.loads((home / "metrics.json").read_text())["members"]) == {"cepstrum", "toy"}
