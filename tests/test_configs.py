@@ -1,8 +1,7 @@
-"""Every shipped flag file trains one tiny epoch on a data set of its kind and evaluates it."""
+"""Every shipped flag file trains one tiny epoch on a data set of its kind."""
 
 import csv
 import functools
-import json
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import soundfile
 
 from running import ROOT, command
 from urbansound.data.synthetic import dataset
+from urbansound.run import Run
 
 CONFIGS = sorted((ROOT / "configs").glob("*.flags"))
 CLASSES = ("dog", "rain")
@@ -21,6 +21,7 @@ TINY = (
     "--hop_length=2048",
     "--test_fold=1",
     "--bad_clips=fail",
+    "--noevaluate",  # which takes from the settings nothing that training does not
     "--yamnet_weights=none",
     "--vggish_checkpoint=none",
     "--resnet_weights=none",
@@ -94,7 +95,9 @@ def test_one_tiny_epoch(config, tmp_path, monkeypatch):
     LAYOUTS[dataset_of(config)](tmp_path)
     done = command("train", f"--flagfile=configs/{config.name}", "--run_dir=run", *TINY, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "run/metrics.json").read_text())["n_clips"] > 0
+    run = Run.open(tmp_path / "run")
+    assert run.history.groupby("stage").epoch.max().tolist() == [1] * run.history.stage.nunique()
+    assert run.load_model().output_shape == (None, len(run.class_names))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)

@@ -95,8 +95,8 @@ def training(monkeypatch):
         for run in runs:
             asked.append((run.path.parent.name, run.path.name))
             accuracy = 1 / (1 + abs(run.config.train.learning_rate - 0.03)) - run.config.train.seed / 1000
-            history = {"epoch": [1, 2], "val_loss": [1.0, 2.0], "val_accuracy": [0.1, accuracy], "seconds": 60.0}
-            pd.DataFrame(history).to_csv(run.file("history.csv"), index=False)
+            history = {"epoch": [1, 2], "val_loss": [1.0, 2.0], "val_accuracy": [0.1, accuracy]}
+            pd.DataFrame(history).assign(stage="cnn", seconds=60.0).to_csv(run.file("history.csv"), index=False)
             if train.stops_at == len(asked):
                 raise train.error
 
