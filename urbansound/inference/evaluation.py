@@ -120,7 +120,7 @@ def _write_report(run, values, predictions, entries, parameters):
             plots.save(plots.robustness(measured), pictures[-1].path)
     page.write(
         run.file("report.html"),
-        title=f"{config.data.dataset}: {config.model.model}",
+        title=f"{config.data.dataset}: {_model_name(run)}",
         metrics=values,
         facts=_facts(run, parameters),
         tables=tables,
@@ -151,6 +151,11 @@ def _facts(run, parameters):
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
         "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
-        "Model": f"{config.model.model}, {parameters:,} parameters",
+        "Model": f"{_model_name(run)}, {parameters:,} parameters",
         "Training": f"{run.training_seconds / 60:.1f} minutes",
     }
+
+
+def _model_name(run):
+    """'cnn', or of an ensemble 'cepstrum + cnn'."""
+    return " + ".join(run.architectures)
