@@ -1,29 +1,29 @@
 """The formats that a run can be exported to.
 
-To add one: a module with FORMATS, {name: Format}, and a line for each name in MODULES. From another package:
-an entry point of the group GROUP that names the Format.
+To add one: a file with its Format, and a line in OWN. From another package: an entry point of the group
+GROUP that names the Format.
 """
 
 import dataclasses
-import functools
-import importlib
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 
 from urbansound.errors import InputError
+from urbansound.registry import Registry
 
 GROUP = "urbansound.export_formats"
-# In the order of the report. Imported when they are needed, since TensorFlow takes seconds to load.
-MODULES = {
-    "saved_model": "export.serving.files",
-    "float32": "export.tflite.files",
-    "float16": "export.tflite.files",
-    "int8": "export.tflite.files",
-    "int8_spectrogram": "export.tflite.files",
+# In the order of the report.
+OWN = {
+    "saved_model": "export.serving.files:SAVED_MODEL",
+    "float32": "export.tflite.files:FLOAT32",
+    "float16": "export.tflite.files:FLOAT16",
+    "int8": "export.tflite.files:INT8",
+    "int8_spectrogram": "export.tflite.files:INT8_SPECTROGRAM",
 }
+_REGISTRY = Registry("formats", GROUP, OWN)
+names = _REGISTRY.names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +75,6 @@ class Format:
     write: Callable
 
 
-def names():
-    """Names of all formats."""
-    return (*MODULES, *_installed())
-
-
 def chosen(wanted, classifier):
     """The Formats to write.
 
@@ -90,7 +85,7 @@ def chosen(wanted, classifier):
     Raises:
       InputError: one that is wanted can't be made.
     """
-    formats = [_format(name) for name in names() if wanted is None or name in wanted]
+    formats = [_REGISTRY.get(name) for name in names() if wanted is None or name in wanted]
     reasons = {form.name: form.unfit(classifier) for form in formats}
     for name, reason in reasons.items():
         if reason and wanted is not None:
@@ -98,15 +93,3 @@ def chosen(wanted, classifier):
         if reason:
             print(f"{name} is left out: {reason}")
     return [form for form in formats if not reasons[form.name]]
-
-
-def _format(name):
-    if name in MODULES:
-        return importlib.import_module(MODULES[name]).FORMATS[name]
-    return _installed()[name].load()
-
-
-@functools.cache
-def _installed():
-    """{name: entry point} of the formats that other packages bring."""
-    return {entry.name: entry for entry in entry_points(group=GROUP)}

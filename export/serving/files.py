@@ -18,4 +18,4 @@ def _write(job):
     )
 
 
-FORMATS = {"saved_model": Format("saved_model", unfit=lambda classifier: None, write=_write)}
+SAVED_MODEL = Format("saved_model", unfit=lambda classifier: None, write=_write)

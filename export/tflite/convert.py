@@ -8,19 +8,17 @@ A file is joined of pieces: the front-end, the parts of each network that its re
 ensemble's scores. Each piece is converted by itself, so its precision is that of all its operations.
 """
 
-import tempfile
-
-import keras
 import numpy as np
 import tensorflow as tf
 
-from export.tflite import quantization
+from export.tflite import quantization, recipes
 from export.tflite.join import Join
+from export.tflite.pieces import converted, from_function
 from urbansound import models
 from urbansound.audio.logmel import log_mel
 from urbansound.errors import InputError
 from urbansound.models import ensemble
-from urbansound.models.record import FLOAT, INT8, INT8_WEIGHTS
+from urbansound.models.record import INT8
 
 INTEGER_ONLY = "int8_spectrogram"
 FORMATS = ("float32", "float16", "int8", INTEGER_ONLY)
@@ -68,36 +66,17 @@ def convert(classifier, format, calibration=None):
     if format == INTEGER_ONLY:
         inputs = _log_mels(calibration, audio)
         file = Join("log_mel", (1, audio.frames, audio.n_mels))
-        whole = file.finish(_append_networks(file, file.input, classifier, _cut_float), "scores")
-        return checked(quantization.static_int8(whole, inputs, float_ends=False), INT8, format)
+        whole = file.finish(_append_networks(file, file.input, classifier, recipes.float_pieces), "scores")
+        return recipes.checked(quantization.static_int8(whole, inputs, float_ends=False), INT8, format)
     front_end = _front_end(audio)
     file = Join("waveform", (1, audio.clip_samples))
     place = file.append(front_end, [file.input], FRONT_END)
     if format == "int8":
         log_mels = _log_mels(calibration, audio)
-        make = lambda network, record: _recipe_pieces(network, record, log_mels)  # noqa: E731
+        make = lambda network, record: recipes.int8_pieces(network, record, log_mels)  # noqa: E731
     else:
         make = lambda network, _: [converted(network, half=format == "float16")]  # noqa: E731
     return file.finish(_append_networks(file, place, classifier, make), "scores")
-
-
-def cut(network, ends):
-    """The parts of a network between layers.
-
-    Args:
-      network: a keras.Model.
-      ends: names of the layers that a part ends with; None: the network's output.
-
-    Returns:
-      [keras.Model], each taking what the one before gives; layers and weights are the network's own.
-    """
-    parts, start = [], network.input
-    for place, end in enumerate(ends):
-        stop = network.output if end is None else network.get_layer(end).output
-        # Named, since Keras's own names count up and would be in the file.
-        parts.append(keras.Model(start, stop, name=f"{network.name}_{place}"))
-        start = stop
-    return parts
 
 
 def _check_calibration(calibration, format, samples):
@@ -139,86 +118,15 @@ def _append_networks(file, log_mels, classifier, make):
     return append(classifier.model)
 
 
-def _recipe_pieces(network, record, log_mels):
-    """The files of a network in the format "int8", of its record's precisions; calibrated on float32 log-mels."""
-    contents, floats, shape = [], [], log_mels[0].shape
-    for part, (end, precision) in zip(
-        cut(network, [end for end, _ in record.int8.pieces]), record.int8.pieces, strict=True
-    ):
-        content = converted(part, shape)
-        where = f"{record.name}, up to {end or 'the scores'}"
-        if precision == INT8:
-            inputs = (_through(floats, clip) for clip in log_mels)
-            contents.append(checked(quantization.static_int8(content, inputs, float_ends=True), INT8, where))
-        elif precision == INT8_WEIGHTS:
-            contents.append(checked(quantization.int8_weights(content), INT8_WEIGHTS, where))
-        else:
-            contents.append(checked(content, FLOAT, where))
-        floats.append(quantization.interpreter(content))
-        shape = floats[-1].get_output_details()[0]["shape"]
-    return contents
-
-
-def _through(interpreters, values):
-    """An array through files of one input, one after the other."""
-    for runner in interpreters:
-        runner.set_tensor(runner.get_input_details()[0]["index"], values)
-        runner.invoke()
-        values = runner.get_tensor(runner.get_output_details()[0]["index"])
-    return values
-
-
-def checked(content, precision, where):
-    """The file; RuntimeError where an operation of it has another precision."""
-    wrong = {
-        INT8: quantization.float_operations,
-        INT8_WEIGHTS: quantization.float_weights,
-        FLOAT: quantization.int8_operations,
-    }[precision](content)
-    if wrong:
-        raise RuntimeError(f"{where}: {', '.join(dict.fromkeys(wrong))} should be {precision}; mend its record")
-    return content
-
-
-def _cut_float(network, record):
-    """The float files of a network cut as for int8, so that the converter fuses nothing that int8 can't do."""
-    contents, shape = [], None
-    for part in cut(network, [end for end, _ in record.int8.pieces]):
-        contents.append(converted(part, shape))
-        shape = quantization.interpreter(contents[-1]).get_output_details()[0]["shape"]
-    return contents
-
-
 def _front_end(audio):
     def waveform_to_log_mel(waveform):
         return log_mel(waveform, audio)
 
     spec = tf.TensorSpec([1, audio.clip_samples], tf.float32, "waveform")
-    return _from_function(waveform_to_log_mel, [spec])
+    return from_function(waveform_to_log_mel, [spec])
 
 
 def _mean(count, classes):
     """The float file of the mean of `count` scores [1, classes]."""
     specs = [tf.TensorSpec([1, classes], tf.float32, f"scores_{i}") for i in range(count)]
-    return _from_function(lambda *scores: tf.add_n(scores) * (1 / count), specs)
-
-
-def _from_function(function, specs):
-    concrete = tf.function(function).get_concrete_function(*specs)
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
-
-
-def converted(part, shape=None, half=False):
-    """The float file of a keras.Model, float32 or with float16 weights, for inputs of a batch of 1 or of `shape`."""
-    shape = (1, *part.input_shape[1:]) if shape is None else shape
-    with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
-        archive.track(part)
-        spec = tf.TensorSpec([int(size) for size in shape], tf.float32)
-        archive.add_endpoint("serving_default", lambda x: part(x, training=False), input_signature=[spec])
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if half:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+    return from_function(lambda *scores: tf.add_n(scores) * (1 / count), specs)

@@ -32,7 +32,7 @@ def _write(job, format):
     return Written(path, runtime.score_windows(content, classifier.audio), others)
 
 
-FORMATS = {
-    name: Format(name, functools.partial(convert.unfit, format=name), functools.partial(_write, format=name))
+FLOAT32, FLOAT16, INT8, INT8_SPECTROGRAM = (
+    Format(name, functools.partial(convert.unfit, format=name), functools.partial(_write, format=name))
     for name in convert.FORMATS
-}
+)

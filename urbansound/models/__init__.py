@@ -4,32 +4,13 @@ To add one: a file with its record, ARCHITECTURE, and its name in MODULES. From 
 point of the group GROUP that names the record (BUILD_NOTES.md, "How to add a model").
 """
 
-import functools
-import importlib
-from importlib.metadata import entry_points
-
 from urbansound.errors import InputError
+from urbansound.registry import Registry
 
 MODULES = ("cepstrum", "cnn", "crnn", "resnet", "resnet50", "transformer", "vggish", "yamnet")
 GROUP = "urbansound.architectures"
-
-
-def names():
-    """Names of all architectures; imports none of them, since Keras takes seconds to load."""
-    return (*MODULES, *_installed())
-
-
-def architecture(name):
-    """The Architecture of that name.
-
-    Raises:
-      InputError: there is none.
-    """
-    if name in MODULES:
-        return importlib.import_module(f"urbansound.models.{name}").ARCHITECTURE
-    if name in _installed():
-        return _installed()[name].load()
-    raise InputError(f"model must be one of {', '.join(names())}. Received: {name}")
+_REGISTRY = Registry("model", GROUP, {name: f"urbansound.models.{name}:ARCHITECTURE" for name in MODULES})
+names, architecture = _REGISTRY.names, _REGISTRY.get
 
 
 def build(input_shape, n_classes, config):
@@ -74,9 +55,3 @@ def load_weights(networks, config, class_names=()):
         for record, network in networks
         if record.load_weights is not None and not record.load_weights(network, config, class_names)
     ]
-
-
-@functools.cache
-def _installed():
-    """{name: entry point} of the architectures that other packages bring."""
-    return {entry.name: entry for entry in entry_points(group=GROUP)}

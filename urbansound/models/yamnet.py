@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from urbansound.models import heads
-from urbansound.models.record import INT8_WEIGHTS, Architecture, Int8
+from urbansound.models.record import FLOAT, INT8_WEIGHTS, Architecture, Int8
 from urbansound.models.weights import yamnet as weights
 
 PATCH_FRAMES, PATCH_HOP = 96, 48
@@ -91,7 +91,7 @@ ARCHITECTURE = Architecture(
     load_weights=weights.load,
     embedding=heads.FIRST,
     int8=Int8(
-        pieces=((None, INT8_WEIGHTS),),
+        pieces=(("layer1_conv", FLOAT), ("layer14_pointwise_conv", INT8_WEIGHTS), (None, FLOAT)),
         why="The channels of its activations differ too much in range for one int8 step per tensor.",
         integer_only=False,
     ),

@@ -73,7 +73,7 @@ class Journal(keras.callbacks.Callback):
         if self._train.keep == "best":
             best = keras.models.load_model(self._run.file(self._best_file), compile=False)
             self._whole.set_weights(best.get_weights())
-        if self.stage == self._stages[-1]:
+        if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
             self._save_model("model.keras")
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from export.tflite import convert, quantization, runtime
+from export.tflite import convert, pieces, quantization, recipes, runtime
 from export.tflite.join import unpack
 from tiny import classifier_of, sounds
 from urbansound import models
@@ -93,12 +93,12 @@ def test_an_all_int8_file_holds_only_integers(case):
 def test_a_record_that_asks_for_what_an_operation_cannot_do_is_refused():
     log_mels = keras.Input((AUDIO.frames, AUDIO.n_mels))
     network = keras.Model(log_mels, keras.layers.Dense(3)(keras.ops.sin(log_mels)[:, 0]))
-    content = convert.converted(network)
+    content = pieces.converted(network)
     calibration = [np.ones((1, AUDIO.frames, AUDIO.n_mels), np.float32)]
     with pytest.raises(RuntimeError, match=r"toy: SIN should be int8; mend its record"):
-        convert.checked(quantization.static_int8(content, calibration, float_ends=True), INT8, "toy")
+        recipes.checked(quantization.static_int8(content, calibration, float_ends=True), INT8, "toy")
     with pytest.raises(RuntimeError, match=r"toy: FULLY_CONNECTED should be int8 weights; mend its record"):
-        convert.checked(content, INT8_WEIGHTS, "toy")
+        recipes.checked(content, INT8_WEIGHTS, "toy")
 
 
 def test_the_table_of_precisions_is_the_one_in_the_notes(case):

@@ -4,38 +4,19 @@ To add one: a file with its record, DATASET, and its name in MODULES. From anoth
 the group GROUP that names the record (BUILD_NOTES.md, "How to add").
 """
 
-import functools
-import importlib
-from importlib.metadata import entry_points
-
 from urbansound.data.datasets.record import NEEDS
 from urbansound.errors import InputError
+from urbansound.registry import Registry
 
 MODULES = ("synthetic", "urbansound8k", "esc50", "esc10", "folder", "csv")
 GROUP = "urbansound.datasets"
-
-
-def names():
-    """Names of all data sets; imports none of them, since pandas and scipy take a second to load."""
-    return (*MODULES, *_installed())
+_REGISTRY = Registry("dataset", GROUP, {name: f"urbansound.data.datasets.{name}:DATASET" for name in MODULES})
+names, dataset = _REGISTRY.names, _REGISTRY.get
 
 
 def downloadable():
     """Names of the data sets that have an archive; imports all of them."""
     return tuple(name for name in names() if dataset(name).archive is not None)
-
-
-def dataset(name):
-    """The DataSet of that name.
-
-    Raises:
-      InputError: there is none.
-    """
-    if name in MODULES:
-        return importlib.import_module(f"urbansound.data.datasets.{name}").DATASET
-    if name in _installed():
-        return _installed()[name].load()
-    raise InputError(f"dataset must be one of {', '.join(names())}. Received: {name}")
 
 
 def check(config):
@@ -54,9 +35,3 @@ def load(config):
     """
     check(config)
     return dataset(config.dataset).load(config)
-
-
-@functools.cache
-def _installed():
-    """{name: entry point} of the data sets that other packages bring."""
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
