@@ -85,8 +85,9 @@ class Journal(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Write down the epoch, all or nothing."""
-        if not math.isfinite(logs["loss"]):
-            self.diverged = True
+        # The last step of an epoch may spoil the weights: then only the validation loss tells.
+        if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss") if name in logs):
+            self.diverged = self.model.stop_training = True
             return
         values = {**logs, "stage": self.stage, "epoch": epoch + 1}
         values["seconds"] = round(time.monotonic() - self._start, 2)
