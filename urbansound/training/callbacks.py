@@ -71,8 +71,7 @@ class Journal(keras.callbacks.Callback):
     def leave(self):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
         if self._train.keep == "best":
-            best = keras.models.load_model(self._run.file(self._best_file), compile=False)
-            self._whole.set_weights(best.get_weights())
+            self._whole.load_weights(self._run.file(self._best_file))
         if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
             self._save_model("model.keras")
 
