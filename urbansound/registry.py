@@ -28,8 +28,11 @@ class Registry:
         """The record of that name.
 
         Raises:
-          InputError: there is none.
+          InputError: there is none, or the record has another name.
         """
         if name not in self._entries:
             raise InputError(f"{self._setting} must be one of {', '.join(self._entries)}. Received: {name}")
-        return self._entries[name].load()
+        record = self._entries[name].load()
+        if record.name != name:
+            raise InputError(f"{self._setting} {name} has a record of the name {record.name}; give both the same")
+        return record

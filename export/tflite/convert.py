@@ -8,6 +8,8 @@ A file is joined of pieces: the front-end, the parts of each network that its re
 ensemble's scores. Each piece is converted by itself, so its precision is that of all its operations.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -107,7 +109,8 @@ def _append_networks(file, log_mels, classifier, make):
         members = ensemble.members(model)
         if members:
             scores = [append(member) for member in members.values()]
-            return file.append(_mean(len(scores), len(classifier.class_names)), scores, "mean")
+            scopes["mean"] = scopes.get("mean", 0) + 1
+            return file.append(_mean(len(scores), len(classifier.class_names)), scores, f"mean_{scopes['mean']}")
         name = next(names)
         scopes[name] = scopes.get(name, 0) + 1
         place = log_mels
@@ -129,4 +132,5 @@ def _front_end(audio):
 def _mean(count, classes):
     """The float file of the mean of `count` scores [1, classes]."""
     specs = [tf.TensorSpec([1, classes], tf.float32, f"scores_{i}") for i in range(count)]
-    return from_function(lambda *scores: tf.add_n(scores) * (1 / count), specs)
+    # One after the other: int8 files can hold no sum of three.
+    return from_function(lambda *scores: functools.reduce(tf.add, scores) * (1 / count), specs)

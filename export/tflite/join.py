@@ -8,6 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 SIGNATURE = "serving_default"
+# The options that name another graph of the file: of loops, of branches, of what runs once.
+SUBGRAPHS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex", "initSubgraphIndex")
 
 
 def unpack(content):
@@ -61,7 +63,7 @@ class Join:
                 tensor.name = f"{scope}/".encode() + (tensor.name or b"")
             for op in graph.operators:
                 op.opcodeIndex = codes[op.opcodeIndex]
-                for field in ("condSubgraphIndex", "bodySubgraphIndex"):  # of a loop
+                for field in SUBGRAPHS:
                     if hasattr(op.builtinOptions, field):
                         setattr(op.builtinOptions, field, getattr(op.builtinOptions, field) + first_graph)
         main, *others = model.subgraphs

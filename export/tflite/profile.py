@@ -1,6 +1,6 @@
 """Figures of a .tflite file: its operations, multiply-adds, arena and latency, split into front-end and backbone.
 
-The front-end of a file is its operations up to the last one in the name scope `tflite.FRONT_END`.
+The front-end of a file is its operations up to the last one in the name scope `convert.FRONT_END`.
 """
 
 import math

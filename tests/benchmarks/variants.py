@@ -65,7 +65,6 @@ def main(argv):
 def of_run(folder):
     """A row of a trained run."""
     from urbansound import models
-    from urbansound.models import ensemble
     from urbansound.run import Run
 
     run = Run.open(folder)
@@ -76,7 +75,7 @@ def of_run(folder):
         report = json.loads(Path(home, "out/report.json").read_text())
         content = Path(home, "out/variant_int8.tflite").read_bytes()
     (file,) = report["files"]
-    networks = ensemble.networks(run.load_model())
+    networks = _networks(run.load_model())
     name = "+".join(run.architectures)
     width = run.config.model.width
     return {
@@ -89,6 +88,14 @@ def of_run(folder):
         "networks": list(zip(map(models.architecture, run.architectures), networks, strict=True)),
         "config": run.config,
     }
+
+
+def _networks(model):
+    """The networks of a model that are no ensembles themselves, in order."""
+    from urbansound.models import ensemble
+
+    members = ensemble.members(model).values()
+    return [network for member in members for network in _networks(member)] if members else [model]
 
 
 def of_architecture(name):

@@ -10,6 +10,7 @@ from urbansound import models
 from urbansound.config import AudioConfig, Config, ModelConfig
 from urbansound.errors import InputError
 from urbansound.inference import classifier as scoring
+from urbansound.models.record import Architecture
 from urbansound.run import Run
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
@@ -99,6 +100,24 @@ def test_a_run_s_classifier_scores_windows_of_its_clips_or_of_another_length(tmp
     for mine, theirs in zip(classifier.model.get_weights(), longer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     np.testing.assert_allclose(longer.score(waveform).numpy().sum(), 1, atol=1e-5)
+
+
+def test_a_layer_of_keras_that_was_adapted_is_so_for_other_windows(tmp_path, monkeypatch):
+    def build(shape, n_classes, config):
+        log_mel = keras.Input(shape)
+        x = keras.layers.Normalization(name="normal")(keras.ops.mean(log_mel, axis=1))
+        return keras.Model(log_mel, keras.layers.Dense(n_classes, activation="softmax")(x))
+
+    monkeypatch.setattr(models, "architecture", lambda name: Architecture(name, "of another package", build))
+    run = trained_run(tmp_path / "run")
+    model = run.load_model()
+    model.get_layer("normal").adapt(np.random.default_rng(0).normal(-40, 5, (20, AUDIO.n_mels)))
+    model.save(run.file("model.keras"))
+    longer = scoring.Classifier.from_run(run, window_seconds=1.0).model
+    frame = np.random.default_rng(1).normal(-40, 5, (5, 1, AUDIO.n_mels))
+    expected, scores = (net(np.repeat(frame, net.input_shape[1], axis=1)) for net in (model, longer))
+    # float32 means over more frames.
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("hop_seconds", [0, -1.0, 0.6])

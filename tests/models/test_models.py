@@ -13,6 +13,7 @@ from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.errors import InputError
 from urbansound.models import ensemble, yamnet
+from urbansound.registry import Registry
 from urbansound.training import embeddings
 
 # Parameters: what a microcontroller's flash takes as int8; ResNet50 as published; MobileNet v1 without batch
@@ -116,3 +117,9 @@ def test_yamnets_blocks_are_trained_from_the_last(blocks):
     model = built("yamnet", 96, 64, 3, trainable_blocks=blocks)
     trained = {layer.name.split("_")[0] for layer in model.layers if layer.trainable and "conv" in layer.name}
     assert trained == {f"layer{15 - i}" for i in range(1, blocks + 1)}
+
+
+def test_a_record_of_another_name_is_refused():
+    registry = Registry("model", "none", {"mine": "urbansound.models.cnn:ARCHITECTURE"})
+    with pytest.raises(InputError, match="model mine has a record of the name cnn"):
+        registry.get("mine")

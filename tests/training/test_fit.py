@@ -169,6 +169,19 @@ def test_a_loss_that_diverges_is_said_and_keeps_whole_epochs(stage, tone_folder,
     assert np.isfinite(run.history.loss).all()
 
 
+def test_an_epoch_whose_last_step_spoils_the_weights_is_not_kept(tone_folder, tmp_path, monkeypatch):
+    original = Journal.on_epoch_end
+
+    def spoilt(self, epoch, logs=None):
+        original(self, epoch, {**logs, "val_loss": float("nan")} if epoch == 1 else logs)
+
+    monkeypatch.setattr(Journal, "on_epoch_end", spoilt)
+    run = run_of(tone_folder, tmp_path, epochs=4)
+    with pytest.raises(InputError, match=r"the loss became NaN or infinite in epoch 2"):
+        fit.train(run)
+    assert len(run.history) == 1
+
+
 class Diverging:
     """A TrainConfig of a learning rate that no network takes."""
 

@@ -53,7 +53,7 @@ def decode_file(path, sample_rate):
       float32 [samples], at least one, all finite; full scale of integer formats is -1 to 1.
 
     Raises:
-      InputError: it can't be read or decoded; one line, the fault alone: who calls knows the path.
+      InputError: it can't be read or decoded; one line, only the fault: the caller knows the path.
     """
     return _checked(*_PATH_DECODER(tf.constant(os.fsencode(path)), sample_rate))
 
@@ -72,7 +72,7 @@ def decode_bytes(data, sample_rate):
 
     Raises:
       InputError: it can't be decoded, is longer than MAX_SAMPLES, or holds samples that are no
-      numbers; one line, the fault alone.
+      numbers; one line, only the fault.
     """
     return _checked(*_BYTES_DECODER(tf.constant(data), sample_rate))
 

@@ -10,7 +10,7 @@ from urbansound.audio.limits import MAX_SAMPLES
 CENTRE, SPREAD = 0.9568, 0.0115
 # Samples of the lower rate, before and after, beyond which its impulse response is below 1e-7.
 REACH = 160
-SAMPLES_AT_ONCE = 2**20  # what bounds the memory that long audio needs beside its samples
+SAMPLES_AT_ONCE = 2**20  # what bounds the memory that long audio needs on top of its samples
 
 
 def resample(waveform, from_rate, to_rate):
@@ -18,7 +18,7 @@ def resample(waveform, from_rate, to_rate):
 
     Of the band that both rates hold (up to half the lower rate), the lower 91 % pass within 0.01 dB;
     the rest is the filter's slope (-3 dB at 95 %). What lies above comes through, as alias or image,
-    at most at -130 dB, below the last bit of 20-bit samples. "VHQ" reaches -155 dB for half as much
+    at most at -130 dB, below the last bit of 20-bit samples. "VHQ" attains -155 dB for half as much
     time again; "MQ" saves a tenth and loses 0.2 dB.
 
     Args:

@@ -1,7 +1,7 @@
 """tf.data pipelines: cached waveforms in, batches of (log_mel, targets) out, all in-graph.
 
-Order and augmentation of training clip k of epoch e are a function of (seed, e, k) alone, so a run
-that is resumed at an epoch sees what an unbroken one sees, however threads are timed.
+Order and augmentation of training clip k of epoch e are a function of only (seed, e, k), so a run
+that is resumed at an epoch is trained on what an unbroken one is, however threads are timed.
 """
 
 import numpy as np

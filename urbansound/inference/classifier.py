@@ -46,7 +46,7 @@ class Classifier:
         audio = config.audio
         if window_seconds is not None and window_seconds != audio.clip_seconds:
             audio = dataclasses.replace(audio, clip_seconds=float(window_seconds))
-            model = _for_window(model, audio, config.model)
+            model = _for_window(model, audio, run)
         hop_seconds = audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds
         hop = round(hop_seconds * audio.sample_rate)
         if not 0 < hop <= audio.clip_samples:
@@ -141,14 +141,15 @@ def _compiled(classifier):
     return tf.function(classifier.score, input_signature=[tf.TensorSpec([None, None], tf.float32)])
 
 
-def _for_window(model, audio, model_config):
-    """The same weights for windows of another length."""
-    longer, _ = models.build((audio.frames, audio.n_mels), model.output_shape[-1], model_config)
+def _for_window(model, audio, run):
+    """A run's model for windows of another length."""
+    longer, _ = models.build((audio.frames, audio.n_mels), model.output_shape[-1], run.config.model)
     if [weight.shape for weight in longer.weights] != [weight.shape for weight in model.weights]:
         raise InputError(
-            f"a {model_config.model} takes windows of the length that it was trained on; leave out --window_seconds"
+            f"a {run.config.model.model} takes windows of the length that it was trained on; leave out --window_seconds"
         )
-    longer.set_weights(model.get_weights())
+    # From the file: set_weights leaves what layers derive from their weights, as Keras's Normalization does.
+    longer.load_weights(run.file("model.keras"))
     return longer
 
 

@@ -68,7 +68,7 @@ def clips_of(run, split):
 
 
 def score_entries(entries, classifier, score_windows=None):
-    """Scores float32 [clips, classes] of cached clips, with a progress bar; see `scoring.score_clips`."""
+    """Scores float32 [clips, classes] of cached clips, with a progress bar; see `classifier.score_clips`."""
     with bar("scoring clips") as on_progress:
         return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
 

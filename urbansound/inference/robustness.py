@@ -21,7 +21,7 @@ def measure(entries, labels, recordings, classifier, conditions):
       entries: cache files of the test clips.
       labels: int [clips].
       recordings: str [clips].
-      classifier: a scoring.Classifier.
+      classifier: a Classifier.
       conditions: what `conditions` returns.
 
     Returns:

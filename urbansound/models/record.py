@@ -17,11 +17,21 @@ class Int8:
         fused into one.
       why: the reason, in a sentence.
       integer_only: whether the file "int8_spectrogram", where every operation is int8, can be made.
+
+    Raises:
+      ValueError: the last piece is not the only one that ends with the scores, or a precision is unknown.
     """
 
     pieces: tuple[tuple[str | None, str], ...] = ((None, INT8),)
     why: str = "Everything after the front-end is int8."
     integer_only: bool = True
+
+    def __post_init__(self):
+        ends = [end for end, _ in self.pieces]
+        if ends[-1:] != [None] or None in ends[:-1]:
+            raise ValueError(f"only the last of pieces ends with the scores, None. Received: {self.pieces}")
+        if unknown := {precision for _, precision in self.pieces} - {INT8, INT8_WEIGHTS, FLOAT}:
+            raise ValueError(f"precision must be INT8, INT8_WEIGHTS or FLOAT. Received: {unknown.pop()}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,7 +61,7 @@ def embedding(patches, trainable_blocks):
         if block == 1:
             x = layers.Conv2D(channels, 3, stride, name="layer1_conv", kernel_initializer="he_normal", **options)(x)
             continue
-        # Each value of it sees nine, of one channel; Keras would count those of all channels.
+        # Each of its outputs has nine inputs, of one channel; Keras would count those of all channels.
         nine = keras.initializers.RandomNormal(stddev=math.sqrt(2 / 9))
         name = f"layer{block}_depthwise_conv"
         x = layers.DepthwiseConv2D(3, stride, name=name, depthwise_initializer=nine, **options)(x)

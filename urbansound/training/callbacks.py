@@ -71,8 +71,7 @@ class Journal(keras.callbacks.Callback):
     def leave(self):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
         if self._train.keep == "best":
-            best = keras.models.load_model(self._run.file(self._best_file), compile=False)
-            self._whole.set_weights(best.get_weights())
+            self._whole.load_weights(self._run.file(self._best_file))
         if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
             self._save_model("model.keras")
 
@@ -85,8 +84,9 @@ class Journal(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Write down the epoch, all or nothing."""
-        if not math.isfinite(logs["loss"]):
-            self.diverged = True
+        # The last step of an epoch may spoil the weights: then only the validation loss tells.
+        if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss") if name in logs):
+            self.diverged = self.model.stop_training = True
             return
         values = {**logs, "stage": self.stage, "epoch": epoch + 1}
         values["seconds"] = round(time.monotonic() - self._start, 2)

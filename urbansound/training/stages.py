@@ -36,16 +36,17 @@ class Stage:
     class_weights: dict | None
 
     def adapt(self):
-        """Adapt every layer that has an `adapt`, in the model's order, to what reaches it of the training clips."""
+        """Adapt every layer that has an `adapt`, in the model's order, to its input for the training clips."""
         for layer in self.part.layers:
             if hasattr(layer, "adapt"):
                 layer.adapt(self.adaptation.map(keras.Model(self.part.input, _input_of(layer, self.part))))
 
 
 def _input_of(layer, model):
-    """The tensor that a layer takes in a functional model; `layer.input` is that of the first model it was part of."""
+    """The one input of a layer in a functional model; `layer.input` is that of the first model it was part of."""
     (node,) = [node for nodes in model._nodes_by_depth.values() for node in nodes if node.operation is layer]
-    return node.input_tensors[0]
+    (tensor,) = node.input_tensors
+    return tensor
 
 
 class _ValidatedAsMean(keras.Model):

@@ -106,6 +106,20 @@ def test_an_ensemble_of_runs_of_ensembles_is_the_mean_of_means(classifier):
     np.testing.assert_allclose(scores, mean, atol=1e-4)
 
 
+def test_an_ensemble_of_three_members_two_of_them_ensembles_is_all_int8(classifier):
+    other = classifier_of(width=0.25)
+    pairs = [ensemble.average([classifier.model, other.model]), ensemble.average([other.model, classifier.model])]
+    model = ensemble.average([*pairs, classifier.model])
+    nested = dataclasses.replace(classifier, model=model, architectures=("cnn",) * 5)
+    content = convert.convert(nested, "int8_spectrogram", sounds(AUDIO, 40, seed=2))
+    names = [tensor.name for tensor in unpack(content).subgraphs[0].tensors]
+    assert len(set(names)) == len(names)  # the quantizer knows tensors by their names
+    windows = sounds(AUDIO, 10, seed=5)
+    scores = runtime.score_windows(content, AUDIO)(windows)
+    # Rounding of random weights: see test_architectures.py.
+    assert np.mean(np.abs(scores - nested.score_windows(windows))) < 0.08
+
+
 def test_an_n_fft_that_tflite_does_not_know_is_refused_before_any_work():
     audio = dataclasses.replace(AUDIO, n_fft=400, win_length=400)
     classifier = dataclasses.replace(classifier_of(), audio=audio, model=None)
