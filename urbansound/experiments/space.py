@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from urbansound import models
 from urbansound.config import Config, DataConfig, base_type, check_field
 from urbansound.errors import InputError
 
@@ -66,6 +67,8 @@ def _distribution(name, values):
         choices = [float(value) if kind is float and type(value) is int else value for value in choices]
         for value in choices:
             check_field(field, value)
+            if name == "model":
+                models.architecture(value)
         return CategoricalDistribution(choices)
     ranges = {int: IntDistribution, float: FloatDistribution}
     is_range = isinstance(values, dict) and {"low", "high"} <= set(values) <= {"low", "high", "log"}
