@@ -53,8 +53,8 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
             files.append(measurement.measure(path, form.name, scores, expected, labels, clips.recording, classifier))
             print(_line(files[-1], time.monotonic() - start), flush=True)
         lost = measurement.too_much_lost(files, max_accuracy_drop)
-        for name in lost:
-            _remove(written[name])
+        for format_name in lost:
+            _remove(written[format_name])
         write_text(folder / "labels.txt", "".join(f"{label}\n" for label in classifier.class_names))
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)

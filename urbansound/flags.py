@@ -1,4 +1,4 @@
-"""One absl flag per setting of config.py; the only module that knows both.
+"""One absl flag per setting of `config`; the only module that knows both.
 
 `define(Config)` at a command's module level, `config_from(flags.FLAGS)` in its main.
 """

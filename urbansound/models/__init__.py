@@ -1,7 +1,7 @@
 """The architectures by name, and models of one or several of them.
 
 To add one: a file with its record, ARCHITECTURE, and its name in MODULES. From another package: an entry
-point of the group GROUP that names the record (BUILD_NOTES.md, "How to add a model").
+point of the group GROUP that names the record (BUILD_NOTES.md, "How to add").
 """
 
 from urbansound.errors import InputError
