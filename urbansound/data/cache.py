@@ -42,7 +42,8 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
     entries = [_entry(path, sample_rate, cache_dir) for path in paths]
     missing = [i for i, entry in enumerate(entries) if not _is_whole(entry)]
     faults = []
-    waveforms = decoded([paths[i] for i in missing], sample_rate)
+    # To trace the decoder takes half a second, which is only worth it where something is to be decoded.
+    waveforms = decoded([paths[i] for i in missing], sample_rate) if missing else ()
     for done, (index, waveform, fault) in enumerate(waveforms, start=1):
         i = missing[int(index)]
         if fault := fault.numpy().decode():
