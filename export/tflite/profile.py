@@ -14,11 +14,10 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from export.tflite.convert import FRONT_END
 from export.tflite.join import pack, unpack
-from export.tflite.quantization import WEIGHTED
+from export.tflite.quantization import NAMES, WEIGHTED
 
 WARM_UP = 5
 BUILTIN = schema.BuiltinOperator
-_OPERATIONS = {code: name for name, code in vars(BUILTIN).items() if not name.startswith("_")}
 _TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 
 
@@ -34,7 +33,7 @@ def operations(content):
     for graph in model.subgraphs:
         for op in graph.operators:
             kind = _TYPES[graph.tensors[op.outputs[0]].type] if len(op.outputs) else "none"
-            types.setdefault(_OPERATIONS[_code(model, op)], Counter())[kind] += 1
+            types.setdefault(NAMES[_code(model, op)], Counter())[kind] += 1
     return [
         {"operation": name, "count": counts.total(), "types": dict(sorted(counts.items()))}
         for name, counts in types.items()

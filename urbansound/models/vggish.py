@@ -8,7 +8,7 @@ Source: Hershey et al. 2017; tensorflow/models research/audioset/vggish.
 import keras
 from keras import layers
 
-from urbansound.models import heads
+from urbansound.models import heads, parts
 from urbansound.models.record import FLOAT, INT8, Architecture, Int8
 from urbansound.models.weights import vggish as weights
 
@@ -47,13 +47,13 @@ def embedding(examples, config):
     x, place = examples, len(CONVOLUTIONS) + len(DENSE)  # of a layer, counted from the last
     for name, channels, pooling in CONVOLUTIONS:
         options = _options(name, place, config)
-        x = layers.Conv2D(_scaled(channels, config), 3, padding="same", activation="relu", **options)(x)
+        x = layers.Conv2D(parts.channels(channels, config.width), 3, padding="same", activation="relu", **options)(x)
         place -= 1
         if pooling > 1:
             x = layers.MaxPooling2D(pooling, padding="same")(x)
     x = layers.Flatten()(x)  # time first, then bands, then channels, as fc1_1 was trained
     for name, values, activation in DENSE:
-        x = layers.Dense(_scaled(values, config), activation, **_options(name, place, config))(x)
+        x = layers.Dense(parts.channels(values, config.width), activation, **_options(name, place, config))(x)
         place -= 1
     return x
 
@@ -70,10 +70,6 @@ def postprocessed(embeddings):
 
 def _options(name, place, config):
     return {"name": name, "kernel_initializer": "he_normal", "trainable": place <= config.trainable_blocks}
-
-
-def _scaled(channels, config):
-    return max(8, 8 * round(channels * config.width / 8))
 
 
 def _examples(log_mel):
