@@ -109,7 +109,7 @@ def a_clip_scores_the_same_in_any_batch(case):
     single = [case.network.predict(case.log_mels[i : i + 1], verbose=0)[0] for i in range(len(case.log_mels))]
     assert np.ptp(case.scores, axis=0).min() > 0.1  # or any clip scores as any other
     # Sums run in another order for another batch size: a few units in the last place, in each of up to 50 layers.
-    np.testing.assert_allclose(single, case.scores, atol=5e-5)
+    np.testing.assert_allclose(single, case.scores, atol=2e-4)
 
 
 def dropout_acts_only_in_training(case):
