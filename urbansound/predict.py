@@ -9,6 +9,7 @@ from absl import flags
 
 from urbansound import command
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 FORMAT = flags.DEFINE_enum("format", "table", ["table", "csv", "jsonl"], "how the answers are printed")
@@ -34,9 +35,9 @@ def main(argv):
     files = find_files(argv[1:])
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     table, faults = predict(classifier, files)
-    print(in_form(table, FORMAT.value), end="")
+    print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")
     for row in faults.itertuples():
-        print(f"{row.path}: {row.fault}", file=sys.stderr)
+        print(shown(f"{row.path}: {row.fault}"), file=sys.stderr)
     return 2 if len(faults) else 0
 
 
