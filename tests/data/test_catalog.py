@@ -81,7 +81,7 @@ def test_a_chosen_fold_needs_no_audio_of_the_others(us8k, tmp_path):
     (tmp_path / "audio").mkdir()
     for fold in (1, 2, 3, 4, 5, 6, 8, 9, 10):
         (tmp_path / "audio" / f"fold{fold}").symlink_to(whole / "audio" / f"fold{fold}")
-    with pytest.raises(InputError, match=r"no such file .*838 of 8732 clips are missing.*--folds"):
+    with pytest.raises(InputError, match=r"no such file .*100 or more of 8732 clips are missing.*--folds"):
         urbansound8k.read(tmp_path)
     assert len(urbansound8k.read(tmp_path, folds=(1, 2)).clips) == 1761
 
@@ -133,7 +133,7 @@ def test_folder(tmp_path):
         (["dog/a.wav", "cat/notes.txt"], "class 'cat' has no clip"),
         (["dog/a.wav", "cat/a.wav", "stray.wav"], r"stray.wav: outside the class folders"),
         (["dog/a.wav", "cat/a.m4a"], r"cat/a.m4a: libsndfile reads no .m4a files; convert it"),
-        (["dog/a.wav", "two\nlines/a.wav"], "more than one line"),
+        (["dog/a.wav", "two\nlines/a.wav"], r"class 'two\\nlines' holds control characters or is not UTF-8"),
     ],
 )
 def test_faulty_folder(tmp_path, files, text):
@@ -183,7 +183,7 @@ def test_csv_with_paths_and_labels_alone(tmp_path):
         ("path,label\na.wav,dog\nb.wav,NaN\n", "row 3: no label"),
         ("path,label\n,dog\n", "row 2: no path"),
         ("path,label,recording\na.wav,dog,\n", "row 2: no recording"),
-        ("path,label\na.wav,dog\nb.wav,cat\n./a.wav,cat\n", r"row 4: .*a.wav is in row 2 already"),
+        ("path,label\na.wav,dog\nb.wav,cat\n./a.wav,cat\n", r"rows 2, 4: .*/a.wav and .*/a.wav are the same file, under the labels dog and cat"),
         ("path,label\na.wav,dog\nb.wav,dog\n", "1 class found"),
         ("path,label\na.wav,dog\ngone.wav,cat\nlost.wav,cat\n", "gone.wav: no such file .*row 3; 2 of 3 clips"),
         ("path,label,fold\na.wav,dog,0\n", "row 2: fold must be a whole number from 1. Received: '0'"),

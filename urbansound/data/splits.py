@@ -1,6 +1,7 @@
 """Folds, and the split into training, validation and test clips: whole recordings, but for the random split."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -123,8 +124,9 @@ def _class_shares(clips):
     pairs, counts = np.unique(recording * len(labels) + label, return_counts=True)
     rows, columns = np.divmod(pairs, len(labels))
     shares = counts / np.bincount(label)[columns]
-    ends = np.searchsorted(rows, np.arange(1, len(recordings)))
-    return recordings, list(zip(np.split(columns, ends), np.split(shares, ends), strict=True)), len(labels)
+    bounds = np.searchsorted(rows, np.arange(len(recordings) + 1))
+    of_each = [(columns[start:end], shares[start:end]) for start, end in itertools.pairwise(bounds)]
+    return recordings, of_each, len(labels)
 
 
 def _hash(name):
