@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 
 from urbansound.report import metrics
-from urbansound.report.tables import headline, metrics_table, totals
+from urbansound.report.tables import headline, in_form, metrics_table, totals
 
 EXPECTED = """\
 class  precision  recall     F1  average precision  clips
@@ -26,6 +27,11 @@ def test_table_is_aligned():
 def test_headline_of_several_recordings():
     group = {"accuracy": 0.7134, "accuracy_interval": [0.66, 0.7621], "n_recordings": 64}
     assert headline(group) == "71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)"
+
+
+def test_an_empty_table_is_no_text():
+    empty = pd.DataFrame({"path": [], "label": []})
+    assert [in_form(empty, form).strip() for form in ("table", "csv", "jsonl")] == ["", "path,label", ""]
 
 
 def test_long_labels_keep_to_100_columns():

@@ -105,9 +105,8 @@ def _fault(path):
     """Why no clip can be at `path`; None where one can."""
     if audio_files.identity(path) is None:
         return "no such file"
-    if path != audio_files.as_text(path):
-        return "its name is not UTF-8; rename it"
-    return None
+    whole = os.path.abspath(path)
+    return None if whole == audio_files.as_text(whole) else "its path is not UTF-8"
 
 
 def counts(clips):

@@ -36,13 +36,12 @@ def read(data_dir, folds=(), bad_clips="fail"):
     names, found = _search(root)
     _check_no_parts(root, names)
     parts = [Path(path).relative_to(root).parts for path in found.files]
+    recordings = ["/".join(part[:-1]) if len(part) > 2 else f"{part[0]}/{Path(part[1]).stem}" for part in parts]
     clips = pd.DataFrame(
         {
             "path": found.files,
             "label": [part[0] for part in parts],
-            "recording": [
-                "/".join(part[:-1]) if len(part) > 2 else f"{part[0]}/{Path(part[1]).stem}" for part in parts
-            ],
+            "recording": map(audio_files.as_text, recordings),
             "salience": pd.NA,
         },
         dtype=object,
