@@ -2,50 +2,18 @@
 
 import contextlib
 import hashlib
-import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 
 import pytest
 
+from hostile_server import answering
 from urbansound.data.download import transfer, web
 from urbansound.errors import InputError
 
 PAYLOAD = bytes(200)
 CHECKSUM = f"sha256:{hashlib.sha256(PAYLOAD).hexdigest()}"
-
-
-@contextlib.contextmanager
-def answering(*pieces, pause=0):
-    """A server that sends the same bytes to every request, piece by piece; yields its URL and the requests."""
-    requests, stop = [], threading.Event()
-
-    def serve():
-        while True:
-            with contextlib.suppress(OSError):
-                connection, _ = listening.accept()
-                if stop.is_set():
-                    connection.close()
-                    return
-                with connection:
-                    requests.append(connection.recv(65536))
-                    for piece in pieces:
-                        connection.sendall(piece)
-                        if stop.wait(pause):
-                            break
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        host, port = listening.getsockname()
-        try:
-            yield f"http://{host}:{port}/x", requests
-        finally:
-            stop.set()
-            socket.create_connection((host, port)).close()
-            thread.join()
 
 
 @pytest.fixture(autouse=True)
