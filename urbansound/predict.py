@@ -34,7 +34,7 @@ def main(argv):
     run = Run.open(RUN_DIR.value)
     found = audio_files.find(argv[1:])
     if found.summary:
-        print(found.summary, file=sys.stderr)
+        print(shown(found.summary), file=sys.stderr)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     table, faults = predict(classifier, found.files)
     print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")

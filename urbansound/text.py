@@ -12,11 +12,12 @@ MARKUP = re.compile(r"[\\`*\[\]|~$:]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def shown(text):
-    r"""`text` in one line in which every character is visible.
+    r"""A text, path or number in one line in which every character is visible.
 
     Control characters, line ends and marks that turn the direction of writing become escapes: \x1b, \n, \u202e. A byte
     of a file name that is not UTF-8, which Python holds as a lone surrogate, becomes \xff.
     """
+    text = str(text)
     if text.isprintable():
         return text
     return "".join(_escaped(char) if _is_hidden(char) else char for char in text)

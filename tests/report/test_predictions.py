@@ -78,3 +78,12 @@ def test_surest_mistakes_come_first_then_least_sure_hits(clips):
 def test_scores_of_another_shape_are_refused(clips):
     with pytest.raises(InputError, match="scores must be"):
         predictions_table(clips, SCORES[:2], NAMES)
+
+
+def test_names_like_formulas_and_line_ends_read_back_equal_from_the_file(clips, tmp_path):
+    names = ["=1+1", "@SUM(1)", 'a"b,\r\nc']
+    clips = clips.assign(path=["=cmd|'/C calc'!A0", "-1", "a\rb.wav", "a\nb.wav"], label=["=1+1", *names])
+    table = predictions_table(clips, SCORES, names)
+    write_csv(tmp_path / "predictions.csv", table)
+    again = pd.read_csv(tmp_path / "predictions.csv", keep_default_na=False, na_values={"salience": [""]})
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)

@@ -54,7 +54,7 @@ class Found:
     def summary(self):
         """'passed over: 12 .txt, 3 hidden, 1 .m4a (libsndfile reads none)', most frequent first; '' for nothing."""
         kinds = sorted(self.passed_over.items(), key=lambda item: (-len(item[1]), item[0]))
-        counts = [f"{len(paths)} {as_text(kind)}{_note(kind)}" for kind, paths in kinds[:KINDS_SHOWN]]
+        counts = [f"{len(paths)} {kind}{_note(kind)}" for kind, paths in kinds[:KINDS_SHOWN]]
         if rest := kinds[KINDS_SHOWN:]:
             counts.append(f"{sum(len(paths) for _, paths in rest)} of {len(rest)} other kinds")
         return f"passed over: {', '.join(counts)}" if counts else ""

@@ -219,8 +219,6 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
       mel_hz: float [n_mels], centre of each band in Hz, rising.
       columns: panels in a row.
     """
-    from librosa.display import specshow  # imports pyplot, which nothing else here needs
-
     log_mels, mel_hz = np.asarray(log_mels), np.asarray(mel_hz)
     clips, frames, _ = log_mels.shape
     seconds = frame_seconds * (np.arange(frames) + 0.5)
@@ -232,18 +230,7 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
     for axes in grid.flat[clips:]:
         axes.set_visible(False)
     for axes, log_mel, row in zip(grid.flat, log_mels, predictions.itertuples(), strict=False):
-        low, high = np.percentile(log_mel, [2, 99.9])
-        specshow(
-            log_mel.T,
-            x_coords=seconds,
-            y_coords=mel_hz,
-            x_axis="s",
-            y_axis="mel",
-            ax=axes,
-            cmap="magma",
-            vmin=low,
-            vmax=high,
-        )
+        _draw_log_mel(axes, log_mel, seconds, mel_hz)
         _title_prediction(axes, row, labels[row.label], labels[row.predicted])
     for axes in grid.flat:
         axes.set(xlabel=None, ylabel=None)
@@ -255,6 +242,14 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
     legend = "Label above, prediction and its confidence below; ✗ and a dashed frame: wrong"
     figure.suptitle(textwrap.fill(legend, int(width * CHARACTERS_PER_INCH)), fontsize=9)
     return figure
+
+
+def _draw_log_mel(axes, log_mel, seconds, mel_hz):
+    from librosa.display import specshow  # imports pyplot, which nothing else here needs
+
+    low, high = np.percentile(log_mel, [2, 99.9])
+    places = {"x_coords": seconds, "y_coords": mel_hz, "x_axis": "s", "y_axis": "mel"}
+    specshow(log_mel.T, **places, ax=axes, cmap="magma", vmin=low, vmax=high)
 
 
 def _title_prediction(axes, row, label, predicted):

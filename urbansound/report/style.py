@@ -70,7 +70,7 @@ def new_figure(width, height):
 def axis_labels(class_names):
     """A text per class that is short enough for an axis; "class N" where no installed font has all its letters."""
     numbers = _undrawn(class_names)
-    names = [f"class {numbers[name]}" if name in numbers else shown(str(name)) for name in class_names]
+    names = [f"class {numbers[name]}" if name in numbers else shown(name) for name in class_names]
     return [shorten(name, LABEL_WIDTH) for name in names]
 
 
