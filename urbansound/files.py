@@ -6,6 +6,14 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
+
+# Columns of names, which are text even where they look like a number or a missing value ("None", "NA", "1e5").
+NAMES = (
+    *("path", "label", "recording", "predicted", "second", "third", "fault"),
+    *("stage", "run_dir", "architectures", "condition"),
+)
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -47,3 +55,11 @@ def csv_text(table):
     text = table.to_csv(index=False)
     # To pandas, as it reads, a carriage return ends a line unless it is in quotes, in which pandas does not put it.
     return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text
+
+
+def read_csv(path):
+    """The DataFrame that `write_csv` wrote to `path`: NAMES are str, salience is Int64, only numbers may be missing."""
+    types = dict.fromkeys(NAMES, str) | {"salience": "Int64"}
+    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    names = [name for name in NAMES if name in table]
+    return table.assign(**table[names].fillna(""))

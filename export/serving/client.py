@@ -18,7 +18,7 @@ from absl import flags
 
 from export.serving import serving_api
 from urbansound import command
-from urbansound.data.catalog import find_files
+from urbansound.data import audio_files
 from urbansound.data.download import web
 from urbansound.errors import InputError
 from urbansound.report.tables import in_form
@@ -46,15 +46,18 @@ def main(argv):
         raise InputError("say which files: python -m export.serving.client --url=http://HOST:PORT clip.wav …")
     ask = connect(URL.value, MODEL.value, TIMEOUT_SECONDS.value)
     rows, broken = [], False
+    found = audio_files.find(argv[1:])
+    if found.summary:
+        print(shown(found.summary), file=sys.stderr)
     try:
-        for path in find_files(argv[1:]):
+        for path in found.files:
             try:
                 labels, scores = ask(Path(path).read_bytes())
             except (OSError, BadFileError) as error:
                 print(shown(f"{path}: {getattr(error, 'strerror', None) or error}"), file=sys.stderr)
                 broken = True
             else:
-                rows.append(_row(path, labels[: TOP.value], scores))
+                rows.append(_row(audio_files.as_text(path), labels[: TOP.value], scores))
     finally:  # what is known is not lost when the server goes away
         _show(rows)
     return 2 if broken else 0

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from urbansound.errors import InputError
-from urbansound.files import write_csv
+from urbansound.files import read_csv, write_csv
 from urbansound.report import metrics
 from urbansound.report.predictions import predictions_table, worst_mistakes
 
@@ -47,6 +47,26 @@ def test_figures_can_be_computed_again_from_the_file(clips, tmp_path):
     np.testing.assert_array_equal(scores, SCORES)
     again = metrics.evaluate(table["label"].map(NAMES.index), scores, table["recording"], NAMES, table["salience"])
     assert again == metrics.evaluate([0, 1, 2, 1], SCORES, clips["recording"], NAMES, clips["salience"])
+
+
+@pytest.mark.parametrize("odd", ["None", "NA", "null", "N/A", "nan", "NaN", "", "1", "01", "1e5", "True", "a,b", '"'])
+def test_names_that_look_like_missing_values_or_numbers_are_read_back_as_they_are(clips, tmp_path, odd):
+    names = [odd, "siren", "drill"]
+    clips = clips.assign(label=[odd, "siren", "drill", odd], recording=odd, path=odd)
+    table = predictions_table(clips, SCORES, names)
+    write_csv(tmp_path / "predictions.csv", table)
+    again = read_csv(tmp_path / "predictions.csv")
+    for name in ("path", "label", "recording", "predicted", "second", "third"):
+        assert again[name].tolist() == table[name].tolist()
+    assert again.salience.equals(table.salience)
+    np.testing.assert_array_equal(again[[f"score_{name}" for name in names]].to_numpy(np.float32), SCORES)
+
+
+def test_numbers_may_be_missing(tmp_path):
+    write_csv(tmp_path / "history.csv", pd.DataFrame({"stage": ["null"], "loss": [0.5], "val_loss": [None]}))
+    again = read_csv(tmp_path / "history.csv")
+    assert (again.stage[0], again.loss[0]) == ("null", 0.5)
+    assert np.isnan(again.val_loss[0])
 
 
 def test_surest_mistakes_come_first_then_least_sure_hits(clips):

@@ -49,6 +49,11 @@ def test_headline_of_several_recordings():
     assert headline(group) == "71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)"
 
 
+def test_an_empty_table_is_no_text():
+    empty = pd.DataFrame({"path": [], "label": []})
+    assert [in_form(empty, form).strip() for form in ("table", "csv", "jsonl")] == ["", "path,label", ""]
+
+
 def test_long_labels_keep_to_100_columns():
     names = ["x" * 90, "y" * 41, "short", "z"]
     result = metrics.evaluate([0, 1, 2, 3], np.eye(4, dtype=np.float32), list("abcd"), names, [1, 1, 2, 2])

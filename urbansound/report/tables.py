@@ -47,6 +47,8 @@ def in_form(table, form, on_terminal=False):
         return csv_text(table)
     if form == "jsonl":
         return table.to_json(orient="records", lines=True)
+    if table.empty:
+        return ""  # pandas would show its own words
     with pd.option_context("display.unicode.east_asian_width", True):
         return table.to_string(index=False, float_format="{:.3f}".format) + "\n"
 
