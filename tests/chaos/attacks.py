@@ -27,21 +27,21 @@ def killed(world, scene, whole, generator):
     return f"at {share:.0%} of its time", process.end(), []
 
 
-def killed_at_a_rename(world, scene, whole, generator, number=None):
-    """SIGKILL at a rename, random unless a number is given."""
+def killed_at_a_rename(world, scene, whole, generator, number=None, moment=None):
+    """SIGKILL at a rename, random unless it is given: its number from 1, and "before" or "after"."""
     number = number or int(generator.integers(len(whole.renames))) + 1
-    moment = "before" if generator.random() < 0.7 or number == len(whole.renames) else "after"
+    moment = moment or str(generator.choice(["before", "after"], p=[0.7, 0.3]))
     ended = world.start(scene.start, kill=(number, moment)).end()
     where = os.path.relpath(whole.renames[number - 1], world.home)
     return f"{moment} rename {number} of {len(whole.renames)}, to {_short(where)}", ended, []
 
 
-def parent_killed(world, scene, whole, generator):
-    """SIGKILL or SIGTERM to the command only, once it has children: they have to end too."""
+def parent_killed(world, scene, whole, generator, name=None):
+    """A signal, SIGKILL or SIGTERM, to the command only, once it has children: they have to end too."""
     process = world.start(scene.start)
     process.wait_until(process.children)
     process.wait_until(lambda: False, seconds=generator.uniform(0, whole.seconds / 3))
-    name = str(generator.choice(["SIGKILL", "SIGTERM"]))
+    name = name or str(generator.choice(["SIGKILL", "SIGTERM"]))
     process.signal(getattr(signal, name), group=False)
     ended = process.end()
     alive = world.survivors()
@@ -92,12 +92,12 @@ def read_only(world, scene, whole, generator):
 
 
 def cache_damaged(world, scene, whole, generator):
-    """Half of the cache's entries are cut or overwritten before the command starts."""
+    """Half of the cache's entries are cut or overwritten, each in another way, before the command starts."""
     entries = sorted(path for path in (world.home / "cache").rglob("*") if path.is_file())
-    kind = str(generator.choice(list(_DAMAGES)))
-    for entry in generator.choice(entries, len(entries) // 2, replace=False):
-        entry.write_bytes(_DAMAGES[kind](entry.read_bytes(), generator))
-    return f"{len(entries) // 2} entries {kind}", world.run(scene.start), []
+    chosen = generator.choice(entries, len(entries) // 2, replace=False)
+    for i, entry in enumerate(chosen):
+        entry.write_bytes(_DAMAGES[i % len(_DAMAGES)](entry.read_bytes(), generator))
+    return f"{len(chosen)} of {len(entries)} entries are cut or overwritten", world.run(scene.start), []
 
 
 def clip_lost(world, scene, whole, generator):
@@ -202,15 +202,13 @@ def _bit_flipped(data, generator):
     return bytes(flipped)
 
 
-_DAMAGES = {
-    "are cut": lambda data, generator: data[: generator.integers(len(data))],
-    "are empty": lambda data, generator: b"",
-    "are zeros": lambda data, generator: bytes(len(data)),
-    "are random": lambda data, generator: generator.bytes(len(data)),
-    "are random after the header": lambda data, generator: (
-        data[:CACHE_HEADER] + generator.bytes(len(data) - CACHE_HEADER)
-    ),
-    "have a scale of NaN": lambda data, generator: np.float32("nan").tobytes() + data[4:],
-    "hold no samples": lambda data, generator: data[:4] + bytes(4),
-    "have one wrong bit": _bit_flipped,
-}
+_DAMAGES = (
+    lambda data, generator: data[: generator.integers(len(data))],
+    lambda data, generator: b"",
+    lambda data, generator: bytes(len(data)),
+    lambda data, generator: generator.bytes(len(data)),
+    lambda data, generator: data[:CACHE_HEADER] + generator.bytes(len(data) - CACHE_HEADER),
+    lambda data, generator: np.float32("nan").tobytes() + data[4:],
+    lambda data, generator: data[:4] + bytes(4),  # no samples
+    _bit_flipped,
+)

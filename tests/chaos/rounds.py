@@ -76,20 +76,21 @@ class Chaos:
         return Round(scene.name, attack.__name__, detail, code, tuple(faults), time.monotonic() - start)
 
 
-def schedule(rounds, seed, only=None):
+def schedule(rounds, seed, commands=None, chosen=None):
     """(scene, attack, generator) of each round: every attack on every scene that it fits, in random order, and again.
 
     Args:
       rounds: how many.
       seed: of the order and of what the attacks choose.
-      only: names of scenes or attacks; None: all.
+      commands: names of scenes; None: all.
+      chosen: names of attacks; None: all.
     """
     by_name = {scene.name: scene for scene in scenes.SCENES}
     pairs = [
         (by_name[name], attack)
         for attack, names in attacks.ATTACKS.items()
         for name in names
-        if only is None or {name, attack.__name__} & set(only)
+        if (commands is None or name in commands) and (chosen is None or attack.__name__ in chosen)
     ]
     order = np.random.default_rng(seed)
     endless = itertools.chain.from_iterable(

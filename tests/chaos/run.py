@@ -1,11 +1,12 @@
 """Chaos: commands are killed, starved and confused, go on as documented, and have to end as if nothing had been.
 
-python tests/chaos/run.py [--rounds=50] [--seed=1] [--only=train,killed,…] [--every_rename]
+python tests/chaos/run.py [--rounds=50] [--seed=1] [--commands=train,…] [--attacks=killed,…] [--every_rename]
 
 Prints a table, a line per round, and as its last line one JSON object; exit code 1 where a round shows a fault.
 A round is one attack (see attacks.py) on one command (see scenes.py) on sounds of seconds. --every_rename adds a
-round for each rename that a command makes, at which it is killed. A round can be played again by its seed and
---only, up to the moments that the machine's speed decides. Linux; to fill a disk it takes the right to mount.
+round for each rename that a command makes, at which it is killed. A round can be played again by its seed,
+--commands and --attacks, up to the moments that the machine's speed decides. Linux; a full disk takes the right to
+mount.
 """
 
 import argparse
@@ -30,15 +31,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", help="names of commands or attacks, with commas between")
+    parser.add_argument("--commands", type=_names, help="only these, with commas between")
+    parser.add_argument("--attacks", type=_names, help="only these, with commas between")
     parser.add_argument("--every_rename", action="store_true")
     arguments = parser.parse_args()
-    only = arguments.only and arguments.only.split(",")
     played, start = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         chaos = rounds.Chaos(World(folder))
         print("| round | command | attack | what was done | ended with | s | result |\n|---|---|---|---|---|---|---|")
-        for scene, attack, options in _rounds(chaos, arguments, only):
+        for scene, attack, options in _rounds(chaos, arguments):
             played.append(chaos.play(scene, attack, **options))
             print(_row(len(played), played[-1]), flush=True)
     faulty = [number for number, one in enumerate(played, start=1) if one.faults]
@@ -54,13 +55,18 @@ def main():
     return 1 if faulty else 0
 
 
-def _rounds(chaos, arguments, only):
-    for scene, attack, generator in rounds.schedule(arguments.rounds, arguments.seed, only):
+def _names(text):
+    return text.split(",")
+
+
+def _rounds(chaos, arguments):
+    scheduled = rounds.schedule(arguments.rounds, arguments.seed, arguments.commands, arguments.attacks)
+    for scene, attack, generator in scheduled:
         yield scene, attack, {"generator": generator}
     if not arguments.every_rename:
         return
     for scene in scenes.SCENES:
-        if scene.name in attacks.ATTACKS[attacks.killed_at_a_rename] and (only is None or scene.name in only):
+        if scene.name in (arguments.commands or attacks.ATTACKS[attacks.killed_at_a_rename]):
             for number in rounds.renames(chaos, scene):
                 generator = np.random.default_rng([arguments.seed, number])
                 yield scene, attacks.killed_at_a_rename, {"generator": generator, "number": number}

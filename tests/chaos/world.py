@@ -44,14 +44,13 @@ class World:
 
     Args:
       root: folder of the world.
-      calm: function of a command's arguments that runs it undisturbed in home and returns how it Ended; default: a
-        process.
+      calm: function of (home, arguments) that runs a command undisturbed and returns how it Ended; default: a process.
     """
 
     def __init__(self, root, calm=None):
         self.root = Path(root).resolve()
         self.home = self.root / "home"
-        self._calm = calm or (lambda arguments: self.start(arguments).end())
+        self._calm = calm or (lambda home, arguments: self.start(arguments).end())
         self._started = 0
 
     def keep(self, name):
@@ -80,7 +79,7 @@ class World:
 
     def run(self, arguments):
         """How a command Ended that nobody disturbs."""
-        return self._calm(arguments)
+        return self._calm(self.home, arguments)
 
     def survivors(self, seconds=GRACE_SECONDS):
         """Processes of this world that still run after that many seconds; they are killed then."""
