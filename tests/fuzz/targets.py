@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import os
 import tempfile
 import traceback
@@ -13,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 import seeds
+from running import flags_of_a_new_process
 from urbansound.errors import InputError
 
 RATE = 16000
@@ -47,7 +49,7 @@ class FaultError(Exception):
 def opened(name):
     """Yield the reader of a target in a folder of its own, in memory where there is such a file system."""
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=memory) as folder, flags_of_a_new_process():
         yield TARGETS[name].open(Path(folder))
 
 
@@ -165,21 +167,24 @@ def _config(folder):
 
 
 def _flags(folder):
-    """Files of flags, and the settings that they make."""
+    """Files of flags as a command reads them, and the settings that they make."""
     from absl import flags as absl_flags
+    from absl.testing import flagsaver
 
-    from urbansound import flags
+    from urbansound import command, flags
 
     path = folder / "some.flags"
+    flags.define()
 
     def read(data):
         path.write_bytes(data)
-        values = flags.define(absl_flags.FlagValues())
-        try:
-            values(["train", f"--flagfile={path}"])
-        except absl_flags.Error as error:
-            raise InputError(str(error)) from None
-        flags.config_from(values)
+        with flagsaver.flagsaver(), contextlib.redirect_stderr(io.StringIO()) as errors:
+            try:
+                command._parse(["train", f"--flagfile={path}"])
+            except SystemExit as end:
+                _check(end.code in (0, 2), f"exit code {end.code}")
+                raise InputError(errors.getvalue() or "help") from None
+            flags.config_from(absl_flags.FLAGS)
 
     return _refusing(read)
 

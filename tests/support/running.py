@@ -46,7 +46,7 @@ def command(name, *arguments, cwd=ROOT):
         stack.enter_context(contextlib.chdir(cwd))
         stack.enter_context(mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)))
         stack.enter_context(mock.patch.object(sys, "argv", arguments))
-        stack.enter_context(_flags_of_a_new_process())
+        stack.enter_context(flags_of_a_new_process())
         stack.enter_context(_tensorflow_of_a_new_process())
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(errors))
@@ -84,7 +84,7 @@ def _run_as_main(module):
 
 
 @contextlib.contextmanager
-def _flags_of_a_new_process():
+def flags_of_a_new_process():
     """The registry holds absl's own flags only; afterwards it is as it was."""
     new = copy.deepcopy(flags.FLAGS)
     for name in list(new):
