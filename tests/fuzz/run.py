@@ -4,8 +4,9 @@ python tests/fuzz/run.py [--targets=graph,table,…] [--share=1] [--seed=1] [--k
 
 Prints a table, a line per target, and as its last line one JSON object; exit code 1 where there is a fault: an
 exception other than InputError, an end of the process, a file that takes more than HANG_SECONDS, or one that raises
-the memory of the process by more than MEMORY_MB. A whole campaign is 100,000 files for the graph's decoder and 20,000
-for each other reader; --share takes a share of these. --keep gets the files that show a fault. Linux, macOS.
+the memory of the process by more than MEMORY_MB. A whole campaign is 100,000 files for the graph's decoder, 2,000
+models and 20,000 for each other reader; --share takes a share of these. --keep gets a file for each kind of fault.
+Linux, macOS.
 """
 
 import argparse
@@ -87,7 +88,7 @@ def _end(code):
 
 
 def _tell(name, faults, arguments):
-    """The first file of each kind of fault to stderr, and all of these to the folder that keeps them."""
+    """Print the first file of each kind of fault to stderr, and write it to the folder that keeps them."""
     files = seeds.load(targets.TARGETS[name].kind)
     kinds = collections.defaultdict(list)
     for number, fault in faults:

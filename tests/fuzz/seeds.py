@@ -1,11 +1,13 @@
 """The files that mutation starts from: small, and each one that its reader takes.
 
-python tests/fuzz/seeds.py writes them into tests/fuzz/corpus/KIND/NAME. A file of kind "run" stands for one of a run
-directory: its first line is the name, what follows is the content.
+python tests/fuzz/seeds.py writes them into tests/fuzz/corpus/KIND/NAME. A file of kind "run" or "model" stands for
+one of a run directory or of model.keras: its first line is the name, what follows is the content.
 """
 
 import json
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("support", ".."))
@@ -119,6 +121,19 @@ def run_files():
     return {name.replace("/", "-"): name.encode() + b"\n" + content for name, content in files.items()}
 
 
+def model_files():
+    """{name: bytes} of the files in the archive model.keras, each after a line with its name."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling1D()(inputs)))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        with zipfile.ZipFile(f"{folder}/model.keras") as archive:
+            return {name: name.encode() + b"\n" + archive.read(name) for name in archive.namelist()}
+
+
 KINDS = {
     "wav": wavs,
     "sound": sounds,
@@ -127,6 +142,7 @@ KINDS = {
     "flags": flag_files,
     "space": spaces,
     "run": run_files,
+    "model": model_files,
 }
 
 

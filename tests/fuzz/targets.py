@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 import traceback
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def _run(folder):
     from urbansound.run import Run
     from urbansound.training.callbacks import Journal
 
-    files = dict(data.split(b"\n", 1) for data in seeds.load("run"))
+    files = _named(seeds.load("run"))
     asked = [name for name, value in vars(Run).items() if isinstance(value, property)]
     (folder / "checkpoints").mkdir()
     for name in files.keys() - {b"members.csv"}:  # of an ensemble only
@@ -235,6 +236,33 @@ def _run(folder):
     return _refusing(read)
 
 
+def _model(folder):
+    """model.keras of a run, one of the files in its archive mutated, the archive whole."""
+    from urbansound.run import Run
+
+    for name, content in _named(seeds.load("run")).items():
+        if name != b"members.csv":  # of an ensemble only
+            (folder / name.decode()).parent.mkdir(exist_ok=True)
+            (folder / name.decode()).write_bytes(content)
+    files = _named(seeds.load("model"))
+
+    def read(data):
+        name, _, content = data.partition(b"\n")
+        if name not in files:
+            raise InputError("no file of a model")
+        with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+            for other, unchanged in files.items():
+                archive.writestr(other.decode(), content if other == name else unchanged)
+        Run.open(folder).load_model()
+
+    return _refusing(read)
+
+
+def _named(files):
+    """{name: content} of seeds that begin with a line of their name."""
+    return dict(data.split(b"\n", 1) for data in files)
+
+
 TARGETS = {
     "graph": Target(_graph, "wav", CHUNKS, files=100_000),
     "decoder": Target(_decoder, "sound", (*CHUNKS, *b"FORM COMM SSND OggS fLaC ID3 Xing caff desc".split())),
@@ -243,4 +271,5 @@ TARGETS = {
     "flags": Target(_flags, "flags", (*TEXT, *b"-- = --no # --flagfile= --undefok= none ' \\".split())),
     "space": Target(_space, "space", (*TEXT, *JSON, *b"= low high log inf ''' 1979-05-27".split())),
     "run": Target(_run, "run", (*TEXT, *JSON)),
+    "model": Target(_model, "model", (*TEXT, *JSON, *b"class_name module config Lambda os.system".split()), files=2000),
 }

@@ -6,18 +6,21 @@ import seeds
 import targets
 from mutation import mutated
 
-# Files a second differ by target; together they take less than a minute.
+# Files a second differ by target; together they take less than a minute. Models are for the campaign only: HDF5 may
+# end a process, which is a fault there, and would be the end of pytest.
 FILES = {"graph": 6000, "decoder": 2000, "table": 800, "config": 2000, "flags": 500, "space": 1000, "run": 1000}
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_seeds_are_taken(name):
     with targets.opened(name) as read:
-        for data in seeds.load(targets.TARGETS[name].kind):
-            assert targets.attempt(read, data) is True, data[:60]
+        for path in sorted((seeds.CORPUS / targets.TARGETS[name].kind).iterdir()):
+            answer = targets.attempt(read, path.read_bytes())
+            # What a campaign has found is no fault any more.
+            assert answer is True or (path.name.startswith("found-") and answer is False), f"{path.name}: {answer}"
 
 
-@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("name", FILES)
 def test_mutated_files_are_taken_or_refused(name):
     target = targets.TARGETS[name]
     files, answers = seeds.load(target.kind), []
