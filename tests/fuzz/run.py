@@ -62,14 +62,15 @@ def _campaign(name, files, arguments):
     """Figures of one target; a process that ends is started again after the file that ended it."""
     start, first, counts, faults = time.monotonic(), 0, collections.Counter(), []
     with tempfile.NamedTemporaryFile() as state:
-        Path(state.name).write_bytes(_STATE.pack(0, 0, 0, 0))
         while first < files:
+            Path(state.name).write_bytes(_STATE.pack(-1, 0, 0, 0))
             command = [sys.executable, __file__, f"--targets={name}", f"--seed={arguments.seed}"]
             command += ["--worker", str(first), str(files), state.name]
-            # libmpg123 writes notes of its own to stderr.
-            process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+            process = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
             faults += [json.loads(line) for line in process.stdout.splitlines()]
             number, taken, refused, more = _STATE.unpack(Path(state.name).read_bytes())
+            if number < 0:
+                raise RuntimeError(f"{name}: does not start: {process.stderr[-500:]}")
             counts.update(taken=taken, refused=refused)
             counts["mb_more"] = max(counts["mb_more"], more)
             if process.returncode:
