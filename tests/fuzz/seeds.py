@@ -126,7 +126,8 @@ def model_files():
     import keras
 
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((4, 3))
+    audio = Config().audio
+    inputs = keras.Input((audio.frames, audio.n_mels))
     model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling1D()(inputs)))
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")

@@ -155,14 +155,11 @@ def _table(folder):
 
 
 def _config(folder):
-    """config.json."""
+    """The text of config.json; as a file, it is one of a run's."""
     from urbansound.config import Config
 
-    path = folder / "config.json"
-
     def read(data):
-        path.write_bytes(data)
-        config = Config.load(path)
+        config = Config.from_json(data.decode("utf-8", "replace"))
         _check(Config.from_json(config.to_json()) == config, "reads back otherwise")
 
     return _refusing(read)
