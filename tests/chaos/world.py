@@ -147,7 +147,7 @@ class Process:
         for path in Path(f"/proc/{self.popen.pid}/task").glob("*/children"):
             with contextlib.suppress(OSError):  # the thread or the child has ended meanwhile
                 for pid in path.read_text().split():
-                    if b"urbansound.train" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    if b"urbansound." in Path(f"/proc/{pid}/cmdline").read_bytes():
                         found.append(int(pid))
         return found
 
