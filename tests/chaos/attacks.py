@@ -97,7 +97,9 @@ def cache_damaged(world, scene, whole, generator):
     chosen = generator.choice(entries, len(entries) // 2, replace=False)
     for i, entry in enumerate(chosen):
         entry.write_bytes(_DAMAGES[i % len(_DAMAGES)](entry.read_bytes(), generator))
-    return f"{len(chosen)} of {len(entries)} entries are cut or overwritten", world.run(scene.start), []
+    ended = world.run(scene.start)
+    faults = [] if "damaged" in ended.errors else ["not a word about damaged entries"]
+    return f"{len(chosen)} of {len(entries)} entries are cut or overwritten", ended, faults
 
 
 def clip_lost(world, scene, whole, generator):

@@ -1,5 +1,6 @@
 """A folder in which commands run and are attacked: what was there before can be put back, and no process is lost."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -141,12 +142,14 @@ class Process:
             (os.killpg if group else os.kill)(self.popen.pid, number)
 
     def children(self):
-        """Process ids of its children, whichever thread has started them."""
-        lists = Path(f"/proc/{self.popen.pid}/task").glob("*/children")
-        try:
-            return [int(pid) for path in lists for pid in path.read_text().split()]
-        except OSError:  # a thread has ended meanwhile
-            return []
+        """Process ids of its children that train, whichever thread has started them."""
+        found = []
+        for path in Path(f"/proc/{self.popen.pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # the thread or the child has ended meanwhile
+                for pid in path.read_text().split():
+                    if b"urbansound." in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.append(int(pid))
+        return found
 
     def end(self):
         """Wait for its end: an Ended; one that hangs is killed, and says so."""
