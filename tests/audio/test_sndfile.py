@@ -9,7 +9,7 @@ import soundfile
 from urbansound.audio import mp3
 from urbansound.audio.decode import decode_bytes
 from urbansound.errors import InputError
-from wav_files import noise, written
+from wav_files import chunk, fmt, noise, riff, written
 
 RATE = 44100
 SAMPLES = 88200
@@ -149,14 +149,26 @@ def test_a_header_that_promises_less_than_is_there_is_refused(format):
     assert refusal(shorter).startswith("header promises 4000 bytes of samples, but ")
 
 
+def test_adpcm_whose_data_size_is_stuck_is_refused():
+    data = written(FADED, RATE, format="WAV", subtype="IMA_ADPCM")
+    place = data.find(b"data") + 4
+    stuck = data[:place] + (1024).to_bytes(4, "little") + data[place + 4 :]
+    rest = len(data) - place - 4 - 1024
+    assert refusal(stuck).startswith(
+        f"header promises 1024 bytes of samples, but {rest} bytes that are no chunks follow"
+    )
+
+
 def test_au_of_unknown_length_is_read_to_its_end():
     data = written(FADED, RATE, format="AU", subtype="PCM_16")
     assert len(decoded(data[:8] + b"\xff" * 4 + data[12:])) == SAMPLES
 
 
 def test_kinds_whose_length_cannot_be_checked_are_refused():
-    expected = "a PVF file, whose length can't be checked; convert it to WAV or FLAC"
-    assert refusal(written(FADED, RATE, format="PVF", subtype="PCM_16")) == expected
+    reason = "its length can't be checked; convert it to WAV or FLAC"
+    assert refusal(written(FADED, RATE, format="PVF", subtype="PCM_16")) == f"PCM_16 in PVF: {reason}"
+    mp3_in_wav = riff(fmt(code=0x55, extra=b"\x0c\0" + bytes(12)), chunk(b"data", mp3_of(FADED)))
+    assert refusal(mp3_in_wav) == f"MPEG_LAYER_III in WAV: {reason}"
 
 
 def flac_of(total, subtype="PCM_16", channels=1, md5=None):

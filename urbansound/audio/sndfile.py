@@ -15,7 +15,7 @@ from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
 from urbansound.errors import InputError
 
 BLOCK = 2**20  # samples of all channels that are converted at a time: bounded, whatever length a header claims
-CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "VOC", "W64", "FLAC", "OGG", "MP3")
+CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "VOC", "W64", "FLAC", "OGG")  # and MP3, if counted
 
 
 def read(data, code):
@@ -65,10 +65,10 @@ def _read(data):
     if mp3.starts_with_frame(data):
         parts = mp3.tracks(data)
     elif data.startswith(b"OggS"):
-        parts = [(link, 0) for link in ogg.links(data)]
+        parts = [(link, None) for link in ogg.links(data)]
     else:
         chunks.check_length(data)
-        parts = [(data, 0)]
+        parts = [(data, None)]
     return _joined([_decode(part, at_least) for part, at_least in parts])
 
 
@@ -88,23 +88,25 @@ def _read_flac(data):
     """
     promised, open_ended = flac.length(data), flac.without_length(data)
     try:
-        waveform, rate = _decode(open_ended, 0)
+        waveform, rate = _decode(open_ended)
     except soundfile.LibsndfileError:
         if flac.has_sum(data) and flac.has_samples(data, _blocks(data, "int32")):  # a tag follows
-            return _decode(data, promised)
+            return _decode(data)
         raise
     if len(waveform) < promised and flac.has_sum(data) and not flac.has_samples(data, _blocks(open_ended, "int32")):
         raise InputError(_truncated(promised, len(waveform)))
     return waveform, rate
 
 
-def _decode(data, at_least):
-    """(mono waveform float32 [samples], rate) of one stream, of `at_least` so many samples."""
+def _decode(data, at_least=None):
+    """(mono waveform float32 [samples], rate) of one stream; of an MP3 whose frames are counted, the least samples."""
     with _Sound(_Bytes(data)) as sound:
-        if sound.format not in CHECKED:
-            raise InputError(f"a {sound.format} file, whose length can't be checked; convert it to WAV or FLAC")
+        if not (sound.format in CHECKED and sound.subtype != "MPEG_LAYER_III") and at_least is None:
+            raise InputError(
+                f"{sound.subtype} in {sound.format}: its length can't be checked; convert it to WAV or FLAC"
+            )
         channels, rate = sound.channels, sound.samplerate
-        promised = max(sound.promised, at_least)
+        promised = max(sound.promised, at_least or 0)
         _check_limits(channels, rate)
         check_length(promised * channels)
         waveforms, samples = [], 0
