@@ -17,9 +17,6 @@ class AudioConfig(Checked):
 
     sample_rate: int = setting(22050, "samples per second that every clip is resampled to", minimum=1000)
     clip_seconds: float = setting(4.0, "length of the window that the model takes", above=0)
-    remove_dc: bool = setting(
-        True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
-    )
     n_fft: int = setting(1024, "length of the Fourier transform", minimum=16)
     win_length: int = setting(1024, "length of the Hann window, at most n_fft", minimum=2)
     hop_length: int = setting(512, "samples between two frames", minimum=1)
@@ -40,6 +37,9 @@ class AudioConfig(Checked):
         "how frames are centred on their time: clip mirrored at both ends, or zeros; "
         "none: the first frame starts at the first sample",
         choices=("reflect", "zeros", "none"),
+    )
+    remove_dc: bool = setting(
+        True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
     )
     mean_level: float | None = setting(
         None,
