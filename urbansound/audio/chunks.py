@@ -1,6 +1,6 @@
-"""AIFF, AU, CAF, NIST, RF64, VOC and W64 files: libsndfile silently reads what is there, whatever they promise.
+"""AIFF, AU, CAF, NIST, RF64, SVX, VOC and W64 files: libsndfile silently reads what is there, whatever they promise.
 
-Source: Apple's AIFF 1.3 and CAF 1.0, Sun's AU, EBU Tech 3306 (RF64), Sony's Wave64,
+Source: Apple's AIFF 1.3 and CAF 1.0, Electronic Arts' 8SVX, Sun's AU, EBU Tech 3306 (RF64), Sony's Wave64,
   Creative's VOC, NIST's SPHERE.
 """
 
@@ -26,7 +26,10 @@ class _Layout(typing.NamedTuple):
 
 
 LAYOUTS = {
-    b"FORM": _Layout(12, struct.Struct(">4sI"), 0, 2, b"SSND"),
+    b"AIFF": _Layout(12, struct.Struct(">4sI"), 0, 2, b"SSND"),
+    b"AIFC": _Layout(12, struct.Struct(">4sI"), 0, 2, b"SSND"),
+    b"8SVX": _Layout(12, struct.Struct(">4sI"), 0, 2, b"BODY"),
+    b"16SV": _Layout(12, struct.Struct(">4sI"), 0, 2, b"BODY"),
     b"RF64": _Layout(12, struct.Struct("<4sI"), 0, 2, b"data"),
     b"riff": _Layout(40, struct.Struct("<16sQ"), 24, 8, b"data"),
     b"caff": _Layout(8, struct.Struct(">4sq"), 0, 1, b"data"),
@@ -35,8 +38,9 @@ LAYOUTS = {
 
 def check_length(data):
     """Raise InputError where a file of these kinds promises other samples than are there; others pass."""
-    if data[:4] in LAYOUTS:
-        _check_chunks(data, LAYOUTS[data[:4]])
+    kind = data[8:12] if data.startswith(b"FORM") else data[:4]
+    if kind in LAYOUTS:
+        _check_chunks(data, LAYOUTS[kind])
     elif data[:4] in (b".snd", b"dns."):
         _check_au(data)
     elif data.startswith(b"NIST_1A"):

@@ -15,7 +15,20 @@ from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
 from urbansound.errors import InputError
 
 BLOCK = 2**20  # samples of all channels that are converted at a time: bounded, whatever length a header claims
-CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "VOC", "W64", "FLAC", "OGG")  # and MP3, if counted
+CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "SVX", "VOC", "W64", "FLAC", "OGG")  # MP3 is counted
+    "WAV",
+    "WAVEX",
+    "AIFF",
+    "AU",
+    "CAF",
+    "NIST",
+    "RF64",
+    "SVX",
+    "VOC",
+    "W64",
+    "FLAC",
+    "OGG",
+)  # and MP3, if counted
 
 
 def read(data, code):
@@ -74,6 +87,8 @@ def _read(data):
 
 def _joined(parts):
     """(waveform, rate) of several after each other."""
+    if not parts:
+        raise InputError("holds no samples")
     waveforms, rates = zip(*parts, strict=True)
     if len(set(rates)) > 1:
         raise InputError(f"joined of parts of different sample rates, {min(rates)} and {max(rates)} Hz; split it")
