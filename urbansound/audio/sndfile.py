@@ -16,19 +16,6 @@ from urbansound.errors import InputError
 
 BLOCK = 2**20  # samples of all channels that are converted at a time: bounded, whatever length a header claims
 CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "SVX", "VOC", "W64", "FLAC", "OGG")  # MP3 is counted
-    "WAV",
-    "WAVEX",
-    "AIFF",
-    "AU",
-    "CAF",
-    "NIST",
-    "RF64",
-    "SVX",
-    "VOC",
-    "W64",
-    "FLAC",
-    "OGG",
-)  # and MP3, if counted
 
 
 def read(data, code):
