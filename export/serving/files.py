@@ -1,7 +1,8 @@
 """The format for TF Serving: a SavedModel and the files that start the server."""
 
 from export.formats import Format, Written
-from export.serving import deployment, savedmodel
+from export.serving import deployment, savedmodel, serving_api
+from urbansound.errors import InputError
 
 VERSION = "1"  # of the model under its name; TF Serving serves the highest
 
@@ -18,4 +19,13 @@ def _write(job):
     )
 
 
-SAVED_MODEL = Format("saved_model", unfit=lambda classifier: None, write=_write)
+def _unfit(classifier):
+    """Why there is no SavedModel: its warm-up file is written by a package that may be missing."""
+    try:
+        serving_api.protos()
+    except InputError as error:
+        return str(error)
+    return None
+
+
+SAVED_MODEL = Format("saved_model", unfit=_unfit, write=_write)

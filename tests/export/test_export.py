@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -121,6 +122,15 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(home, arguments, message):
     assert "Traceback" not in process.stderr
     assert not list(home.glob("x*"))
     assert not list(home.glob(".*"))
+
+
+def test_what_can_t_be_made_is_said_before_any_work(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    process = command("export", "--run_dir=run", "--out=out/never", "--formats=saved_model", cwd=home)
+    assert process.returncode == 2
+    assert "saved_model can't be made: tensorflow-serving-api is needed" in process.stderr
+    assert "Keras:" not in process.stdout
+    assert not (home / "out/never").exists()
 
 
 def test_other_windows_are_exported_as_asked(home):
