@@ -74,6 +74,8 @@ def _read(data):
 
 def _joined(parts):
     """(waveform, rate) of several after each other."""
+    if not parts:
+        raise InputError("holds no samples")
     waveforms, rates = zip(*parts, strict=True)
     if len(set(rates)) > 1:
         raise InputError(f"joined of parts of different sample rates, {min(rates)} and {max(rates)} Hz; split it")
