@@ -100,6 +100,11 @@ def test_an_mp3_with_other_bytes_in_its_middle_is_refused():
     assert len(silent) == SAMPLES
 
 
+def test_an_mp3_of_a_tag_alone_holds_no_samples():
+    data = mp3_of(FADED)
+    assert refusal(data[: -len(without_tag(data))]) == "holds no samples"
+
+
 @pytest.mark.parametrize(("subtype", "rate"), [("VORBIS", RATE), ("OPUS", 48000)])
 def test_chained_ogg_is_read_to_the_end_of_the_last_stream(subtype, rate):
     first, second = (written(x, rate, format="OGG", subtype=subtype) for x in (FADED, FADED[::-2]))
