@@ -192,6 +192,17 @@ class Diverging:
         return {"learning_rate": 1e30, "warmup_epochs": 0}.get(name, getattr(self._config, name))
 
 
+# A plain network, a frozen body's head, and a network that is validated as a mean.
+@pytest.mark.parametrize("settings", [{}, {"model": "yamnet"}, {"cepstrum": True}], ids=["plain", "frozen", "mean"])
+def test_a_training_step_is_traced_once(settings, tone_folder, tmp_path, monkeypatch):
+    traced = []
+    original = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: (traced.append(self), original(self, data))[1])
+    run = run_of(tone_folder, tmp_path, **settings)
+    fit.train(run)
+    assert len(traced) == len(set(run.history.stage))
+
+
 def test_weights_that_can_t_be_had_end_training_before_the_run(tone_folder, tmp_path):
     config = run_of(tone_folder, tmp_path).config.with_settings(model="yamnet", yamnet_weights="gone.h5")
     with pytest.raises(InputError, match=r"gone\.h5: no YAMNet weights there"):

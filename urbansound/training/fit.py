@@ -67,6 +67,7 @@ def _train_stage(run, journal, networks, model):
 
 def _fit(run, journal, stage, optimizer, loss):
     stage.learner.compile(optimizer, loss, metrics=["accuracy"])
+    _build_metrics(stage.learner, len(run.class_names))
     folder = run.file("tensorboard") / journal.stage
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
@@ -91,6 +92,13 @@ def _fit(run, journal, stage, optimizer, loss):
             f"the loss became NaN or infinite in epoch {journal.next_epoch + 1}; "
             f"try a lower --learning_rate (it was {run.config.train.learning_rate:g}) in a new --run_dir"
         )
+
+
+def _build_metrics(model, n_classes):
+    """Make the variables of a compiled model's metrics: if the first step makes them, TensorFlow traces it twice."""
+    targets = tf.zeros([1, n_classes])
+    model.compute_metrics(None, targets, targets, None)
+    model.reset_metrics()
 
 
 def compile_model(model, config, steps):
