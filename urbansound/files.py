@@ -5,6 +5,14 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
+
+# Columns of names, which are text even where they look like a number or a missing value ("None", "NA", "1e5").
+NAMES = (
+    *("path", "label", "recording", "predicted", "second", "third", "fault"),
+    *("stage", "run_dir", "architectures", "condition"),
+)
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -37,3 +45,11 @@ def write_csv(path, table):
     """Write a DataFrame to `path` without its index, in one step."""
     with replacing(path) as part:
         table.to_csv(part, index=False)
+
+
+def read_csv(path):
+    """The DataFrame that `write_csv` wrote to `path`: NAMES are str, salience is Int64, only numbers may be missing."""
+    types = dict.fromkeys(NAMES, str) | {"salience": "Int64"}
+    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    names = [name for name in NAMES if name in table]
+    return table.assign(**table[names].fillna(""))
