@@ -25,7 +25,7 @@ ROOMS = {
     "data": {"audio", "files", "progress", "registry"},
     "audio": {"config"},
     "config": {"errors"},
-    "command": {"errors"},
+    "command": {"errors", "files"},
     "files": {"errors"},
     "progress": {"errors"},
     "registry": {"errors"},

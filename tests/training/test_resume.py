@@ -62,7 +62,7 @@ def unbroken(tone_folder, tmp_path_factory):
     [
         pytest.param("cepstrum", 1, "on_train_batch_end", signal.SIGKILL, 1, id="in_the_first_stage"),
         pytest.param("cnn", 0, "enter", signal.SIGKILL, EPOCHS, id="between_the_stages"),
-        # With the epoch's row made and its best-cnn.keras written, its weights not.
+        # With the epoch's row made and its best-cnn-0001.keras written, its weights not.
         pytest.param("cnn", 1, "_save", signal.SIGKILL, EPOCHS, id="while_the_first_epoch_is_saved"),
         pytest.param("cnn", 2, "on_train_batch_end", signal.SIGINT, EPOCHS + 2, id="in_the_second_stage_by_ctrl_c"),
     ],

@@ -16,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
-from urbansound.errors import InputError
+from urbansound.errors import InputError, reason
 from urbansound.files import replacing
 
 FORMAT = 1
@@ -107,10 +107,10 @@ def _write(entry, waveform):
     scale = np.float32(peak / 32767 if peak > 0 else 1.0)
     samples = np.round(waveform / scale).astype("<i2")
     try:
-        with replacing(entry) as part, open(part, "wb") as file:
+        with replacing(entry, durable=False) as part, open(part, "wb") as file:
             file.write(HEADER.pack(scale, len(samples)))
-            samples.tofile(file)
+            file.write(samples.tobytes())
     except OSError as error:
         raise InputError(
-            f"{entry}: can't write the waveform cache ({error.strerror}); pass --cache_dir=FOLDER"
+            f"{entry}: can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"
         ) from None

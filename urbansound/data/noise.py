@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from urbansound.data import cache
+from urbansound.data import cache, catalog
 from urbansound.errors import InputError
 
 SECONDS = 60  # of each recording and of each kind of generated noise
@@ -14,7 +14,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
     """Every recording under `noise_dir`, or white and pink noise where it is None, joined.
 
     Args:
-      noise_dir: a folder of audio files, searched through its sub-folders, or None.
+      noise_dir: a folder of audio files, searched through its sub-folders; other files are passed over; or None.
       sample_rate: Hz of the result.
       least_samples: the result is at least this long.
       cache_dir: where decoded waveforms are kept.
@@ -49,10 +49,24 @@ def coloured_noise(samples, exponent, generator):
     return noise / np.sqrt(np.mean(noise**2))
 
 
+def check(noise_dir, sample_rate, cache_dir):
+    """Decode the recordings under `noise_dir` into the cache; how many other files there are goes to stdout.
+
+    Raises:
+      InputError: as `load`.
+    """
+    for _ in _recordings(noise_dir, sample_rate, cache_dir):
+        pass
+    others = sum(path.is_file() for path in Path(noise_dir).rglob("*")) - len(catalog.find_files([noise_dir]))
+    if others:
+        print(f"{noise_dir}: {others} {'file is' if others == 1 else 'files are'} no audio and passed over")
+
+
 def _recordings(noise_dir, sample_rate, cache_dir):
-    paths = sorted(str(path) for path in Path(noise_dir).rglob("*") if path.is_file() and path.name[0] != ".")
-    if not paths:
-        raise InputError(f"{noise_dir}: no noise recordings there; point --noise_dir at a folder of audio files")
+    try:
+        paths = catalog.find_files([noise_dir])
+    except InputError as error:
+        raise InputError(f"{error}; point --noise_dir at a folder of recordings of noise") from None
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
     if len(faults):
         raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")

@@ -4,13 +4,13 @@ import os
 
 import pandas as pd
 
-from urbansound.data import cache, catalog, datasets, splits
+from urbansound.data import cache, catalog, datasets, noise, splits
 from urbansound.errors import InputError
 from urbansound.progress import bar
 
 
 def prepare(config):
-    """Find the clips, decode those that the cache lacks, split them.
+    """Find the clips and the recordings of noise, decode those that the cache lacks, split the clips.
 
     Args:
       config: a Config.
@@ -20,9 +20,11 @@ def prepare(config):
       a column split; a table of path and fault of the clips left out by bad_clips="skip".
 
     Raises:
-      InputError: as the catalog, the cache and the split do; a clip that can't be decoded where
+      InputError: as the catalog, the cache, the split and `noise.load` do; a clip that can't be decoded where
         bad_clips is "fail".
     """
+    if config.augment.noise_probability > 0 and config.augment.noise_dir is not None:
+        noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
     found = datasets.load(config.data)
     splits.check_folds(found.clips, config.data)
     entries, faults = _decode(found.clips.path, config)
@@ -42,6 +44,13 @@ def cache_entries(paths, config):
     Raises:
       InputError: a clip is gone or can't be decoded any more.
     """
+    paths = list(paths)
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: no such file ({len(missing)} of {len(paths)} clips are missing); put it back, or say by "
+            "--data_dir=FOLDER where the clips lie now"
+        )
     entries, faults = _decode(paths, config)
     if len(faults):
         raise InputError(_first(faults))

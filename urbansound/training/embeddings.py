@@ -17,7 +17,7 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache
-from urbansound.errors import InputError
+from urbansound.errors import InputError, reason
 from urbansound.files import replacing
 from urbansound.progress import bar
 
@@ -106,9 +106,9 @@ def _is_whole(file, shape):
 
 def _write(file, values):
     try:
-        with replacing(file) as part:
-            values.astype("<f4").tofile(part)
+        with replacing(file, durable=False) as part:
+            part.write_bytes(values.astype("<f4").tobytes())
     except OSError as error:
         raise InputError(
-            f"{file}: can't write the embedding cache ({error.strerror}); pass --cache_dir=FOLDER"
+            f"{file}: can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
         ) from None
