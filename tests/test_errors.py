@@ -29,7 +29,7 @@ def test_a_fault_of_the_system_has_a_line_and_a_bug_has_none(error, line):
 
 
 def test_a_full_disk_is_not_said_as_none_by_a_library(tmp_path):
-    with pytest.raises(OSError, match="h5py|open") as caught:
+    with pytest.raises(OSError, match=r"h5py|open") as caught:
         h5py.File(tmp_path / "absent" / "a.h5", "w")
     assert reason(caught.value) == "No such file or directory"
 
