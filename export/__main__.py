@@ -9,6 +9,7 @@ from export import formats
 from urbansound import command
 from urbansound import flags as setting_flags
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 setting_flags.define_places()
 flags.adopt_module_key_flags(setting_flags)
@@ -49,7 +50,7 @@ def main(argv):
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     chosen = formats.chosen(WANTED.value, classifier)
     exporting.export(run, classifier, OUT.value, NAME.value, chosen, MAX_ACCURACY_DROP.value)
-    print(f"\nexport: {OUT.value}, report: {OUT.value}/report.md")
+    print(f"\nexport: {shown(OUT.value)}, report: {shown(OUT.value)}/report.md")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from absl import app, flags
 
 from urbansound.errors import InputError, system_fault
 from urbansound.files import read_text
+from urbansound.text import shown
 
 FLAG_FILES, FLAG_FILES_DEEP = 1000, 20  # that a command reads, and that name one another
 
@@ -83,5 +84,5 @@ def _check_flag_files(arguments):
 
 
 def _fail(error):
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {shown(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(2)

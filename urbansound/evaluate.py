@@ -9,6 +9,7 @@ from absl import flags
 from urbansound import command
 from urbansound import flags as setting_flags
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 setting_flags.define_places()
 flags.adopt_module_key_flags(setting_flags)
@@ -34,7 +35,7 @@ def main(argv):
     print(metrics_table(evaluate(run, snr_db, NOISE_DIR.value, CORRUPTIONS.value)))
     if snr_db or CORRUPTIONS.value:
         print(f"\n{robustness_lines(run.robustness)}")
-    print(f"\nreport: {run.file('report.html')}")
+    print(f"\nreport: {shown(run.file('report.html'))}")
 
 
 def _snr_db():

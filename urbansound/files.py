@@ -1,6 +1,7 @@
 """Small files read within limits; files and folders written so that a crash leaves the old or the new; locks."""
 
 import contextlib
+import csv
 import json
 import os
 import shutil
@@ -191,8 +192,17 @@ def read_json(path):
 
 def write_csv(path, table):
     """Write a DataFrame to `path` without its index, in one step."""
-    with replacing(path) as part:
-        table.to_csv(part, index=False)
+    write_text(path, csv_text(table))
+
+
+def csv_text(table):
+    """A DataFrame without its index as CSV that `pandas.read_csv` reads back equal.
+
+    Names are written as they are, also such as a spreadsheet takes for a formula (=1+1).
+    """
+    text = table.to_csv(index=False)
+    # To pandas, as it reads, a carriage return ends a line unless it is in quotes, in which pandas does not put it.
+    return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text
 
 
 def read_csv(path, columns=()):

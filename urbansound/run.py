@@ -216,6 +216,7 @@ def _moved(paths, folder):
     """Where `paths` lie in `folder`, which holds them or one of the folders that they lay in together."""
     if not paths:
         return paths
+    paths = list(map(os.path.abspath, paths))
     together = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
     for above in reversed([together, *together.parents]):
         moved = [os.path.join(os.path.abspath(folder), os.path.relpath(path, above)) for path in paths]

@@ -42,45 +42,44 @@ def int8_weights(content):
     return _quantized(engine, None)
 
 
-def codes(model):
-    """The operations of a ModelT's main graph in order, as (BuiltinOperator, OperatorT)."""
-    return [(model.operatorCodes[op.opcodeIndex].builtinCode, op) for op in model.subgraphs[0].operators]
+def codes(model, graph=0):
+    """The operations of a ModelT's graph (0 is the main one) in order, as (BuiltinOperator, OperatorT)."""
+    return [(model.operatorCodes[op.opcodeIndex].builtinCode, op) for op in model.subgraphs[graph].operators]
 
 
 def float_operations(content):
-    """Names of the operations that read or write floating point, casts left out, in order."""
-    model = unpack(content)
-    tensors = model.subgraphs[0].tensors
-    return [
-        NAMES[code]
-        for code, op in codes(model)
-        if code not in CASTS and any(i >= 0 and tensors[i].type in FLOATS for i in (*op.inputs, *op.outputs))
-    ]
+    """Names of the operations, loops' bodies included, that read or write floating point, casts left out."""
+    return _of_types(content, FLOATS, lambda op: (*op.inputs, *op.outputs))
 
 
 def int8_operations(content):
-    """Names of the operations that write int8, casts left out, in order."""
-    model = unpack(content)
-    tensors = model.subgraphs[0].tensors
-    return [
-        NAMES[code]
-        for code, op in codes(model)
-        if code not in CASTS and any(tensors[i].type == KIND.INT8 for i in op.outputs)
-    ]
+    """Names of the operations, loops' bodies included, that write int8, casts left out."""
+    return _of_types(content, (KIND.INT8,), lambda op: op.outputs)
 
 
 def float_weights(content):
-    """Names of the convolutions and matrix products whose constant weights are floating point, in order."""
+    """Names of the convolutions and matrix products whose constant weights are floating point."""
     model = unpack(content)
-    tensors = model.subgraphs[0].tensors
-    cast = {op.outputs[0]: op.inputs[0] for code, op in codes(model) if code == BUILTIN.DEQUANTIZE}
     result = []
-    for code, op in codes(model):
-        if code in WEIGHTED:
-            weights = tensors[cast.get(op.inputs[1], op.inputs[1])]
-            if model.buffers[weights.buffer].data is not None and weights.type in FLOATS:
-                result.append(NAMES[code])
+    for number, graph in enumerate(model.subgraphs):
+        cast = {op.outputs[0]: op.inputs[0] for code, op in codes(model, number) if code == BUILTIN.DEQUANTIZE}
+        for code, op in codes(model, number):
+            if code in (*WEIGHTED, BUILTIN.BATCH_MATMUL):
+                weights = graph.tensors[cast.get(op.inputs[1], op.inputs[1])]
+                if model.buffers[weights.buffer].data is not None and weights.type in FLOATS:
+                    result.append(NAMES[code])
     return result
+
+
+def _of_types(content, types, tensors_of):
+    """Names of the operations that have a tensor of one of the types among `tensors_of(operation)`, casts left out."""
+    model = unpack(content)
+    return [
+        NAMES[code]
+        for number, graph in enumerate(model.subgraphs)
+        for code, op in codes(model, number)
+        if code not in CASTS and any(i >= 0 and graph.tensors[i].type in types for i in tensors_of(op))
+    ]
 
 
 def interpreter(content, **options):
@@ -97,7 +96,23 @@ def _quantized(engine, ranges):
         # It opens an interpreter that keeps all tensors, and is told that this takes memory.
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors", category=UserWarning)
         result = engine.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
-    return pack(unpack(result))
+    model = unpack(result)
+    _match_unread(model.subgraphs[0])
+    return pack(model)
+
+
+def _match_unread(graph):
+    """Give a float result that nothing reads the type of the operation's others; XNNPACK refuses mixed ones.
+
+    The quantizer leaves it in float: the second gate of a GRU's first step is one.
+    """
+    read = {*graph.outputs, *(i for op in graph.operators for i in op.inputs)}
+    for op in graph.operators:
+        results = [graph.tensors[i] for i in op.outputs]
+        rounded = [tensor for tensor in results if tensor.type == KIND.INT8]
+        for number, tensor in zip(op.outputs, results, strict=True):
+            if rounded and number not in read:
+                tensor.type, tensor.quantization = rounded[0].type, rounded[0].quantization
 
 
 def _ranges(content, calibration):

@@ -58,7 +58,7 @@ def test_a_licence_among_the_recordings_of_noise_is_passed_over_and_counted(tmp_
         (folder / name).write_text("CC-BY")
     assert len(noise.load(str(folder), 8000, 100, tmp_path / "cache", seed=1)) == 8000
     noise.check(str(folder), 8000, tmp_path / "cache")
-    assert f"{folder}: 2 files are no audio and passed over" in capsys.readouterr().out
+    assert f"{folder}: passed over: 1 .txt, 1 without ending" in capsys.readouterr().err
 
 
 def test_noise_that_can_not_be_read_ends_training_before_the_run_directory_is_made(tone_folder, tmp_path):

@@ -54,9 +54,11 @@ def test_one_network_is_its_own_mean(networks):
 def test_a_network_with_a_nested_model_is_no_ensemble(networks):
     log_mel = keras.Input((40, 16))
     body = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
-    network = keras.Model(log_mel, keras.layers.Dense(3, activation="softmax")(body(log_mel)))
-    assert ensemble.members(network) == {}
-    assert list(ensemble.members(ensemble.average([network, networks[1]])).values()) == [network, networks[1]]
+    several_heads = [keras.layers.Dense(3, activation="softmax")(body(log_mel)) for _ in range(2)]
+    for scores in (keras.layers.Dense(3, activation="softmax")(body(log_mel)), keras.layers.Average()(several_heads)):
+        network = keras.Model(log_mel, scores)
+        assert ensemble.members(network) == {}
+        assert list(ensemble.members(ensemble.average([network, networks[1]])).values()) == [network, networks[1]]
 
 
 def test_a_model_with_a_cepstrum_has_both_networks_in_the_order_of_training():

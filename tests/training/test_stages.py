@@ -118,3 +118,11 @@ def test_layers_after_others_adapt_to_what_those_make_then():
     x = np.exp((values - values.mean(0)) / values.std(0)).astype(np.float64)
     np.testing.assert_allclose(second.adapt_mean, x.mean(0), rtol=1e-4)
     np.testing.assert_allclose(second.adapt_variance, x.var(0), rtol=1e-3)
+
+
+def test_a_layer_that_would_not_be_adapted_is_refused():
+    record, log_mel = models.architecture("cnn"), keras.Input((33, 16))
+    body = keras.Sequential([keras.Input((33, 16)), parts.Standardize(name="inner")], name="body")
+    network = keras.Model(log_mel, keras.layers.Dense(3)(body(log_mel)), name="toy")
+    with pytest.raises(ValueError, match=r"toy: inner would not be adapted; only layers of what is trained are"):
+        stages.stage(record, network, network, ([], []), ([], []), 3, Config())

@@ -1,11 +1,12 @@
 """Background noise as one long waveform that random stretches are cut from."""
 
-from pathlib import Path
+import sys
 
 import numpy as np
 
-from urbansound.data import cache, catalog
+from urbansound.data import audio_files, cache
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 SECONDS = 60  # of each recording and of each kind of generated noise
 
@@ -50,23 +51,19 @@ def coloured_noise(samples, exponent, generator):
 
 
 def check(noise_dir, sample_rate, cache_dir):
-    """Decode the recordings under `noise_dir` into the cache; how many other files there are goes to stdout.
+    """Decode the recordings under `noise_dir` into the cache; what else is there is counted on stderr.
 
     Raises:
       InputError: as `load`.
     """
     for _ in _recordings(noise_dir, sample_rate, cache_dir):
         pass
-    others = sum(path.is_file() for path in Path(noise_dir).rglob("*")) - len(catalog.find_files([noise_dir]))
-    if others:
-        print(f"{noise_dir}: {others} {'file is' if others == 1 else 'files are'} no audio and passed over")
+    if passed_over := _find(noise_dir).summary:
+        print(shown(f"{noise_dir}: {passed_over}"), file=sys.stderr)
 
 
 def _recordings(noise_dir, sample_rate, cache_dir):
-    try:
-        paths = catalog.find_files([noise_dir])
-    except InputError as error:
-        raise InputError(f"{error}; point --noise_dir at a folder of recordings of noise") from None
+    paths = _find(noise_dir).files
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
     if len(faults):
         raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")
@@ -75,3 +72,10 @@ def _recordings(noise_dir, sample_rate, cache_dir):
         if not np.any(waveform):
             raise InputError(f"{path}: a silent recording is no noise; take it out of --noise_dir")
         yield waveform
+
+
+def _find(noise_dir):
+    try:
+        return audio_files.find([noise_dir])
+    except InputError as error:
+        raise InputError(f"{error}; point --noise_dir at a folder of recordings of noise") from None

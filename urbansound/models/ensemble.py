@@ -32,9 +32,11 @@ def members(model):
     Returns:
       {name: keras.Model}, in their order; empty for any other model.
     """
-    if not isinstance(model.layers[-1], layers.Average):  # one network may have another nested as its body
+    _, *networks, last = model.layers
+    # A network may also end in a mean, or have another nested as its body.
+    if not isinstance(last, layers.Average) or not all(isinstance(network, keras.Model) for network in networks):
         return {}
-    return {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+    return {network.name: network for network in networks}
 
 
 def _with_different_names(networks):

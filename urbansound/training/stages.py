@@ -36,7 +36,7 @@ class Stage:
     class_weights: dict | None
 
     def adapt(self):
-        """Adapt every layer that has an `adapt`, in the model's order, to its input for the training clips."""
+        """Adapt every layer of `part` that has an `adapt`, in its order, to its input for the training clips."""
         for layer in self.part.layers:
             if hasattr(layer, "adapt"):
                 layer.adapt(self.adaptation.map(keras.Model(self.part.input, _input_of(layer, self.part))))
@@ -89,6 +89,7 @@ def stage(record, network, mean, training, validation, n_classes, config):
         part, batches, once = _on_embeddings(record, network, training, n_classes, config)
     else:
         part, batches, once = network, *_on_log_mels(training, n_classes, config)
+    _check_adaptable(network, part)
     steps = pipeline.steps_per_epoch(len(training[1]), config)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
     ordered = batches(0).take(steps) if config.augment.noise_probability > 0 else once(training)
@@ -104,6 +105,17 @@ def stage(record, network, mean, training, validation, n_classes, config):
         validates_log_mels=as_mean or not frozen,
         class_weights=_class_weights(training[1], n_classes, config.train),
     )
+
+
+def _check_adaptable(network, part):
+    """Raise ValueError where a layer has an `adapt` that no stage would call: in a frozen body or a nested model."""
+    adaptable = {layer.name for layer in network._flatten_layers() if hasattr(layer, "adapt")}
+    missed = adaptable - {layer.name for layer in part.layers}
+    if missed:
+        raise ValueError(
+            f"{network.name}: {', '.join(sorted(missed))} would not be adapted; only layers of what is trained are, "
+            "and those of a model nested in it are not"
+        )
 
 
 def _on_log_mels(training, n_classes, config):
