@@ -21,6 +21,9 @@ class AudioConfig(Checked):
         22050, "samples per second that every clip is resampled to", minimum=1000, maximum=768_000
     )
     clip_seconds: float = setting(4.0, "length of the window that the model takes", above=0, maximum=3600)
+    remove_dc: bool = setting(
+        True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
+    )
     n_fft: int = setting(1024, "length of the Fourier transform", minimum=16, maximum=2**16)
     win_length: int = setting(1024, "length of the Hann window, at most n_fft", minimum=2)
     hop_length: int = setting(512, "samples between two frames", minimum=1, maximum=2**20)
