@@ -156,7 +156,7 @@ def _with_code(path):
         (_cut, "not a model that can be loaded"),
         (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000)), "not a model that can be loaded"),
         (_with_other_weights, "not a model that can be loaded"),
-        (_with_code, "not a model that can be loaded .*unsafe"),
+        (_with_code, "not a model that can be loaded .*arbitrary code execution"),
         (_of_two_classes, "not this run's model, which takes .* and gives 3 classes"),
     ],
     ids=["cut", "no_zip", "no_weights", "code", "other_classes"],

@@ -131,9 +131,12 @@ class Run:
           InputError: the table is damaged; the clips do not lie in the data_dir of `places`.
         """
         table = read_csv(self.file("clips.csv"), CLIP_COLUMNS)
-        if "data_dir" not in self.places:
+        if not len(table):
+            raise InputError(f"{self.file('clips.csv')}: holds no clips")
+        folder, (settings, _) = self.places.get("data_dir"), self._settings()
+        if folder is None or (folder == settings.data.data_dir and os.path.isfile(table.path.iloc[0])):
             return table
-        return table.assign(path=_moved(table.path.tolist(), self.places["data_dir"]))
+        return table.assign(path=_moved(table.path.tolist(), folder))
 
     @property
     def skipped(self):
@@ -214,8 +217,6 @@ def _digest(class_names):
 
 def _moved(paths, folder):
     """Where `paths` lie in `folder`, which holds them or one of the folders that they lay in together."""
-    if not paths:
-        return paths
     paths = list(map(os.path.abspath, paths))
     together = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
     for above in reversed([together, *together.parents]):

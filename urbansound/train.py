@@ -71,9 +71,8 @@ def _resumed():
     if RUN_DIR.value is None:
         raise InputError("--resume needs the run to go on with: pass --run_dir=FOLDER")
     kept = Run.open(RUN_DIR.value).config
-    given = {name: flags.FLAGS[name].value for name in setting_flags.changed(flags.FLAGS, kept)}
-    places = kept.places(given)
-    if changed := [name for name in given if name not in places]:
+    places = kept.places({name: flags.FLAGS[name].value for name in kept.flat() if flags.FLAGS[name].present})
+    if changed := [name for name in setting_flags.changed(flags.FLAGS, kept) if name not in places]:
         raise InputError(
             f"a resumed run keeps its settings, and these differ: {', '.join('--' + name for name in changed)}; "
             "leave them out, or start a new run"

@@ -70,11 +70,13 @@ class Config:
     def places(self, values):
         """Those of `values`, settings by their flat names, that only say anew where files lie: PLACES.
 
-        A noise_dir where there was none is another training; a data_dir is not: the clips of a table may have had none.
+        A noise_dir where there was none is another training. A data_dir is kept though it is the same: relative to
+        another folder, or in a moved run, it is another place.
         """
         own = self.flat()
-        known = {name for name in PLACES if own[name] is not None or name == "data_dir"}
-        return {name: values[name] for name in known & set(values) if values[name] not in (None, own[name])}
+        given = {name: values[name] for name in PLACES if values.get(name) is not None}
+        new = {name: value for name, value in given.items() if own[name] is not None and value != own[name]}
+        return new | {name: value for name, value in given.items() if name == "data_dir"}
 
     def to_json(self):
         """The settings as indented JSON text, one object per section."""
