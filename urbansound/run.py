@@ -147,7 +147,7 @@ class Run:
     @property
     def history(self):
         """A row per epoch; None for an ensemble of runs."""
-        return self._table("history.csv", "stage", "epoch", "seconds")
+        return self._table("history.csv", "stage", "seconds")
 
     @property
     def members(self):
