@@ -19,8 +19,8 @@ import pandas as pd
 import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
+from urbansound.data import sealed
 from urbansound.errors import InputError, reason
-from urbansound.files import replacing
 
 FORMAT = 2
 HEADER = struct.Struct("<fi")
@@ -115,9 +115,7 @@ def _write(entry, waveform):
     scale = max(np.float32(peak / 32767), np.finfo(np.float32).tiny) if peak > 0 else np.float32(1)
     samples = np.round(waveform / scale).astype("<i2")
     try:
-        with replacing(entry, durable=False) as part, open(part, "wb") as file:
-            file.write(HEADER.pack(scale, len(samples)))
-            file.write(samples.tobytes())
+        sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())
     except OSError as error:
         raise InputError(
             f"{entry}: can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"

@@ -18,9 +18,8 @@ import tensorflow as tf
 
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
-from urbansound.data import cache
+from urbansound.data import cache, sealed
 from urbansound.errors import InputError, reason
-from urbansound.files import replacing
 from urbansound.progress import bar
 
 BATCH = 16
@@ -116,8 +115,7 @@ def _read(file, shape):
 
 def _write(file, values):
     try:
-        with replacing(file, durable=False) as part:
-            part.write_bytes(values.astype("<f4").tobytes())
+        sealed.write(file, values.astype("<f4").tobytes())
     except OSError as error:
         raise InputError(
             f"{file}: can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
