@@ -58,7 +58,7 @@ def _parse(argv):
         return flags.FLAGS(argv)
     except SystemExit:  # a help flag, which absl ends with 1
         sys.exit(0)
-    except (flags.Error, InputError) as error:
+    except (flags.Error, InputError, ValueError) as error:  # absl has a ValueError for --noFLAG=1
         _fail(error)
 
 

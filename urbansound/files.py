@@ -17,6 +17,7 @@ NAMES = (
     *("path", "label", "recording", "predicted", "second", "third", "fault"),
     *("stage", "run_dir", "architectures", "condition"),
 )
+TYPES = {"salience": "Int64", "seconds": float}
 MAX_TEXT_BYTES = 2**24
 _LOCK = ".lock"
 _PARTS = ".*.part.*"  # names of what is being written
@@ -206,12 +207,12 @@ def csv_text(table):
 
 
 def read_csv(path, columns=()):
-    """The DataFrame that `write_csv` wrote to `path`: NAMES are str, salience is Int64, only numbers may be missing.
+    """The DataFrame that `write_csv` wrote to `path`: its columns of NAMES and TYPES, only numbers may be missing.
 
     Raises:
       InputError: there is no such file, it is no such table, or lacks one of `columns`.
     """
-    types = dict.fromkeys(NAMES, str) | {"salience": "Int64"}
+    types = dict.fromkeys(NAMES, str) | TYPES
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except (OSError, ValueError, TypeError) as error:
