@@ -41,8 +41,8 @@ def main(argv):
         print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={shown(path)}")
         raise
     print(in_form(found.drop(columns="fault"), "table"))
-    print(f"accuracy is on validation clips, and the best of {len(found)} trials flatters; for the test fold:")
-    print(f"python -m urbansound.train --flagfile=… --flagfile={shown(path)}/best.flags")
+    print(f"accuracy is on validation clips, and the best of {len(found)} trials flatters; for the test fold run")
+    print(f"python -m urbansound.train with this command's settings, then --flagfile={shown(path)}/best.flags")
 
 
 if __name__ == "__main__":

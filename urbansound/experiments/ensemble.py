@@ -38,7 +38,8 @@ def settings_of(runs):
         if not other.clips[columns].equals(first.clips[columns]):
             raise InputError(
                 f"{other.path} and {first.path} label or split the clips differently: a clip that one tests may have "
-                "taught the other; train them with the same data, folds and seed"
+                "taught the other; train them with the same data, --test_fold and --val_fold (the --seed draws the "
+                "validation clips where there is no --val_fold)"
             )
     return first.config.with_settings(model=ensemble.NAME, cepstrum=False)
 
