@@ -8,6 +8,7 @@ from absl import flags, logging
 from export import formats
 from urbansound import command
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 OUT = flags.DEFINE_string("out", None, "folder of the export; must not exist yet")
@@ -46,7 +47,7 @@ def main(argv):
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     chosen = formats.chosen(WANTED.value, classifier)
     exporting.export(run, classifier, OUT.value, NAME.value, chosen, MAX_ACCURACY_DROP.value)
-    print(f"\nexport: {OUT.value}, report: {OUT.value}/report.md")
+    print(f"\nexport: {shown(OUT.value)}, report: {shown(OUT.value)}/report.md")
 
 
 if __name__ == "__main__":

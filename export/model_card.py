@@ -7,6 +7,7 @@ from export import provenance
 from export import report as reports
 from urbansound.files import write_text
 from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
+from urbansound.text import markdown
 
 WEAKEST = 3
 
@@ -21,7 +22,7 @@ def write(folder, run, classifier, report):
       report: what `report.write` returned.
     """
     sections = {
-        f"{report['run']}: model card": _what(classifier, report),
+        f"{markdown(report['run'])}: model card": _what(classifier, report),
         "Intended use": _use(classifier),
         "Data": _data(run, report),
         "Results": _results(report),
@@ -43,7 +44,7 @@ def _what(classifier, report):
         *provenance.warnings(report["dataset"]),
         f"A {report['model']} of {report['keras']['parameters']:,} parameters. Its input is "
         f"{classifier.audio.clip_seconds:g} seconds of audio; its output is a score for each of {len(names)} classes: "
-        f"{', '.join(names)}. The SavedModel splits longer audio into such windows, "
+        f"{', '.join(map(markdown, names))}. The SavedModel splits longer audio into such windows, "
         f"{classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and averages their scores. The "
         ".tflite files take one window.",
     ]
@@ -84,7 +85,7 @@ def _results(report):
     ]
     lines += [f"- {name}: {value}" for name, value in totals(keras).items()]
     rows = [
-        [f"`{label}`", *(cell(column, values[column]) for column in COLUMNS)]
+        [markdown(label), *(cell(column, values[column]) for column in COLUMNS)]
         for label, values in keras["per_class"].items()
     ]
     return [*lines, "", *reports.table(["class, in %", *COLUMNS.values()], rows, align=":")]
@@ -93,7 +94,7 @@ def _results(report):
 def _limits(data, report):
     keras = report["keras"]
     known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] is not None]
-    weakest = [f"{label} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
+    weakest = [f"{markdown(label)} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
     lines = [
         f"- Accuracy is {headline(keras)}; the interval is for other recordings of the same kind.",
         f"- Weakest classes by F1: {', '.join(weakest)}.",
@@ -104,7 +105,7 @@ def _limits(data, report):
         for predicted, count in enumerate(row)
         if true != predicted and count
     ]
-    names = list(keras["per_class"])
+    names = [markdown(label) for label in keras["per_class"]]
     if mixups:
         count, true, predicted = max(mixups, key=lambda mixup: mixup[0])
         lines.append(f"- Most frequent mistake: {names[true]} taken for {names[predicted]}, {count} clips.")

@@ -14,6 +14,7 @@ from export.tflite import profile
 from urbansound.files import write_json, write_text
 from urbansound.report import style
 from urbansound.report.tables import headline, percent
+from urbansound.text import markdown
 
 NOT_KNOWN = "–"  # noqa: RUF001
 
@@ -73,7 +74,7 @@ def files_table(report):
 def text(report):
     """report.md."""
     keras = report["keras"]
-    lines = [f"# {report['run']}: exported files", "", provenance.notice(report["dataset"]), ""]
+    lines = [f"# {markdown(report['run'])}: exported files", "", provenance.notice(report["dataset"]), ""]
     lines += provenance.warnings(report["dataset"])
     lines += [
         f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the same "
@@ -102,8 +103,9 @@ def _method(machine, window_seconds):
         "- Intervals: bootstrap over recordings. All files and the Keras model scored the same clips. The change says "
         "how a file differs from the Keras model; the interval says how either may differ on other recordings.",
         f"- Latency: one window of {window_seconds:g} s, median and 95th percentile after warm-up, on "
-        f"{machine['processor']}, {machine['cores']} cores, ai-edge-litert {machine['ai_edge_litert']} with XNNPACK; "
-        f"the SavedModel with TensorFlow {machine['tensorflow']} in a process of its own. The front-end was cut out "
+        f"{markdown(machine['processor'])}, {machine['cores']} cores, "
+        f"ai-edge-litert {machine['ai_edge_litert']} with XNNPACK; the SavedModel with TensorFlow "
+        f"{machine['tensorflow']} in a process of its own. The front-end was cut out "
         "of each file and timed by itself; the backbone's time is the difference. A file that takes log-mels has no "
         "front-end.",
         "- Arena: memory of the tensors as the interpreter lays them out without delegates; weights not counted.",
@@ -206,7 +208,7 @@ def _operations(files):
 
 
 def table(titles, rows, align=""):
-    """Markdown lines of a table of text; align ":" right-aligns all columns but the first."""
+    """Markdown lines of a table; align ":" right-aligns all columns but the first. Cells are Markdown already."""
     lines = [titles, ["---", *[f"---{align}"] * (len(titles) - 1)], *rows]
     return [f"| {' | '.join(row)} |" for row in lines]
 

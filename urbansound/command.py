@@ -10,6 +10,7 @@ import time
 from absl import app, flags
 
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 
 def run(main, takes_paths=False):
@@ -54,5 +55,5 @@ def _parse(argv):
 
 
 def _fail(error):
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {shown(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(2)

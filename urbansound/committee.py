@@ -7,6 +7,7 @@ from absl import flags
 
 from urbansound import command
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 RUN_DIRS = flags.DEFINE_list("run_dirs", [], "directories of the trained runs, with commas between")
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the new run; default: runs/DATASET-committee-TIME")
@@ -26,7 +27,7 @@ def main(argv):
     settings = settings_of(runs)
     run = combine(runs, RUN_DIR.value or command.default_run_dir(settings))
     print(metrics_table(evaluate(run)))
-    print(f"\nreport: {run.file('report.html')}")
+    print(f"\nreport: {shown(run.file('report.html'))}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from absl import flags
 from urbansound import command
 from urbansound import flags as setting_flags
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 setting_flags.define()
 flags.adopt_module_key_flags(setting_flags)
@@ -46,10 +47,10 @@ def main(argv):
     try:
         results = folds.cross_validate(path, settings, PROTOCOL.value, _test_folds(), RANDOM_SPLITS.value, JOBS.value)
     except KeyboardInterrupt:
-        print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={path}")
+        print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={shown(path)}")
         raise
     print(crossval_table(results))
-    print(f"\nreport: {path}/report.html")
+    print(f"\nreport: {shown(path)}/report.html")
 
 
 def _test_folds():

@@ -11,6 +11,7 @@ from absl import flags
 from urbansound import command
 from urbansound.data import datasets
 from urbansound.data.download import archive, transfer
+from urbansound.text import shown
 
 DATASET = flags.DEFINE_enum(
     "dataset", None, datasets.downloadable(), "which data set; esc50 holds esc10", required=True
@@ -28,7 +29,8 @@ def main(argv):
     except KeyboardInterrupt:
         print(f"\nstopped; {transfer.AGAIN}", file=sys.stderr)
         raise
-    print(f"{root}: {'already there, ' if was_there else ''}{chosen.archive.clips} clips; licence: {chosen.terms}")
+    there = "already there, " if was_there else ""
+    print(f"{shown(root)}: {there}{chosen.archive.clips} clips; licence: {chosen.terms}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from absl import flags
 
 from urbansound import command
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 SNR_DB = flags.DEFINE_list("snr_db", [], "also with noise at these signal-to-noise ratios, e.g. 20,10,0")
@@ -31,7 +32,7 @@ def main(argv):
     print(metrics_table(evaluate(run, snr_db, NOISE_DIR.value, CORRUPTIONS.value)))
     if snr_db or CORRUPTIONS.value:
         print(f"\n{robustness_lines(run.robustness)}")
-    print(f"\nreport: {run.file('report.html')}")
+    print(f"\nreport: {shown(run.file('report.html'))}")
 
 
 def _snr_db():

@@ -9,6 +9,7 @@ from absl import flags
 
 from urbansound import command
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 FORMAT = flags.DEFINE_enum("format", "table", ["table", "csv", "jsonl"], "how the answers are printed")
@@ -24,19 +25,21 @@ def main(argv):
     """Print a row per file; files that can't be read go to stderr, and the exit code is then 2."""
     if RUN_DIR.value is None or len(argv) < 2:
         raise InputError("say which run and which files: python -m urbansound.predict --run_dir=FOLDER PATH …")
-    from urbansound.data.catalog import find_files
+    from urbansound.data import audio_files
     from urbansound.inference.classifier import Classifier
     from urbansound.inference.files import predict
     from urbansound.report.tables import in_form
     from urbansound.run import Run
 
     run = Run.open(RUN_DIR.value)
-    files = find_files(argv[1:])
+    found = audio_files.find(argv[1:])
+    if found.summary:
+        print(shown(found.summary), file=sys.stderr)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    table, faults = predict(classifier, files)
-    print(in_form(table, FORMAT.value), end="")
+    table, faults = predict(classifier, found.files)
+    print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")
     for row in faults.itertuples():
-        print(f"{row.path}: {row.fault}", file=sys.stderr)
+        print(shown(f"{row.path}: {row.fault}"), file=sys.stderr)
     return 2 if len(faults) else 0
 
 

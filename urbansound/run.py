@@ -7,7 +7,7 @@ import pandas as pd
 
 from urbansound.config import Config
 from urbansound.errors import InputError
-from urbansound.files import write_csv, write_text
+from urbansound.files import read_csv, write_csv, write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,24 +81,24 @@ class Run:
     @property
     def clips(self):
         """Every clip that can be decoded, with its split: train, validation, test or left out."""
-        return self._table("clips.csv")
+        return read_csv(self.file("clips.csv"))
 
     @property
     def skipped(self):
         """Clips that could not be decoded: path, fault."""
         if not self.file("skipped.csv").exists():
             return pd.DataFrame(columns=["path", "fault"])
-        return self._table("skipped.csv")
+        return read_csv(self.file("skipped.csv"))
 
     @property
     def history(self):
         """A row per epoch; None for an ensemble of runs."""
-        return pd.read_csv(self.file("history.csv")) if self.file("history.csv").exists() else None
+        return read_csv(self.file("history.csv")) if self.file("history.csv").exists() else None
 
     @property
     def members(self):
         """The runs that an ensemble was made of; None for any other run."""
-        return pd.read_csv(self.file("members.csv")) if self.file("members.csv").exists() else None
+        return read_csv(self.file("members.csv")) if self.file("members.csv").exists() else None
 
     @property
     def architectures(self):
@@ -115,7 +115,7 @@ class Run:
     @property
     def robustness(self):
         """What `robustness.measure` found; None where it was not asked."""
-        return pd.read_csv(self.file("robustness.csv")) if self.file("robustness.csv").exists() else None
+        return read_csv(self.file("robustness.csv")) if self.file("robustness.csv").exists() else None
 
     def load_model(self):
         """The trained Keras model.
@@ -133,8 +133,3 @@ class Run:
         for name in self.architectures:
             models.architecture(name)  # brings the layers that it made itself
         return keras.models.load_model(path, compile=False)
-
-    def _table(self, name):
-        # Recordings and labels are names, even where they look like numbers.
-        dtype = {"path": str, "label": str, "recording": str, "salience": "Int64"}
-        return pd.read_csv(self.file(name), dtype=dtype, keep_default_na=False, na_values={"salience": [""]})

@@ -7,6 +7,7 @@ from absl import flags
 
 from urbansound import command
 from urbansound import flags as setting_flags
+from urbansound.text import shown
 
 setting_flags.define()
 flags.adopt_module_key_flags(setting_flags)
@@ -37,11 +38,11 @@ def main(argv):
     try:
         found = trials.search(path, settings, SPACE.value, TRIALS.value, SPLITS.value, JOBS.value)
     except KeyboardInterrupt:
-        print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={path}")
+        print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={shown(path)}")
         raise
     print(in_form(found.drop(columns="fault"), "table"))
     print(f"accuracy is on validation clips, and the best of {len(found)} trials flatters; for the test fold:")
-    print(f"python -m urbansound.train --flagfile=… --flagfile={path}/best.flags")
+    print(f"python -m urbansound.train --flagfile=… --flagfile={shown(path)}/best.flags")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from absl import flags
 from urbansound import command
 from urbansound import flags as setting_flags
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 setting_flags.define()
 flags.adopt_module_key_flags(setting_flags)
@@ -30,13 +31,14 @@ def main(argv):
     try:
         fit.train(run)
     except KeyboardInterrupt:
-        print(f"\nstopped; whole epochs are kept. Go on with: python -m urbansound.train --resume --run_dir={run.path}")
+        again = f"python -m urbansound.train --resume --run_dir={shown(run.path)}"
+        print(f"\nstopped; whole epochs are kept. Go on with: {again}")
         raise
     if not EVALUATE.value:
-        print(f"trained; the test fold waits for: python -m urbansound.evaluate --run_dir={run.path}")
+        print(f"trained; the test fold waits for: python -m urbansound.evaluate --run_dir={shown(run.path)}")
         return
     print(metrics_table(evaluation.evaluate(run)))
-    print(f"\nreport: {run.file('report.html')}")
+    print(f"\nreport: {shown(run.file('report.html'))}")
 
 
 def _new(settings):
@@ -53,8 +55,8 @@ def _new(settings):
         print("split: RANDOM; slices of one recording are trained and tested on, so the result flatters")
     print(prepare.counts(clips).to_string())
     if len(skipped):
-        print(f"{len(skipped)} clips could not be decoded and are left out: {run.file('skipped.csv')}")
-    print(f"run directory: {run.path}")
+        print(f"{len(skipped)} clips could not be decoded and are left out: {shown(run.file('skipped.csv'))}")
+    print(f"run directory: {shown(run.path)}")
     return run
 
 

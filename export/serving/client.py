@@ -7,20 +7,22 @@ python -m export.serving.client --url=grpc://localhost:8500 clip.wav folder … 
 import base64
 import http.client
 import json
+import math
 import re
 import sys
 import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from absl import flags
 
 from export.serving import serving_api
 from urbansound import command
-from urbansound.data.catalog import find_files
+from urbansound.data import audio_files
+from urbansound.data.download import web
 from urbansound.errors import InputError
 from urbansound.report.tables import in_form
+from urbansound.text import one_line, shown
 
 URL = flags.DEFINE_string("url", "http://localhost:8501", "the server: http://, https:// (REST) or grpc://, HOST:PORT")
 MODEL = flags.DEFINE_string("model", "urbansound", "name that the model is served under")
@@ -30,10 +32,12 @@ TIMEOUT_SECONDS = flags.DEFINE_float("timeout_seconds", 60, "for one file's answ
 
 SIGNATURE = INPUT = "wav_bytes"
 COLUMNS = (("label", "score"), ("second", "second_score"), ("third", "third_score"))
+ROUNDING = 1e-3  # of scores above 1: a mean of float32, or of a quantised model's
+ANSWER_BYTES = 4 << 20  # at most; ten thousand classes take a tenth
 
 
 class BadFileError(Exception):
-    """The server refuses this file; its text is the server's, in one line."""
+    """The server refuses this file, or has no scores of it; its text is one line."""
 
 
 def main(argv):
@@ -42,15 +46,18 @@ def main(argv):
         raise InputError("say which files: python -m export.serving.client --url=http://HOST:PORT clip.wav …")
     ask = connect(URL.value, MODEL.value, TIMEOUT_SECONDS.value)
     rows, broken = [], False
+    found = audio_files.find(argv[1:])
+    if found.summary:
+        print(shown(found.summary), file=sys.stderr)
     try:
-        for path in find_files(argv[1:]):
+        for path in found.files:
             try:
                 labels, scores = ask(Path(path).read_bytes())
             except (OSError, BadFileError) as error:
-                print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+                print(shown(f"{path}: {getattr(error, 'strerror', None) or error}"), file=sys.stderr)
                 broken = True
             else:
-                rows.append(_row(path, labels[: TOP.value], scores))
+                rows.append(_row(audio_files.as_text(path), labels[: TOP.value], scores))
     finally:  # what is known is not lost when the server goes away
         _show(rows)
     return 2 if broken else 0
@@ -62,18 +69,24 @@ def connect(url, model, timeout_seconds):
     Args:
       url: http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT; a path before /v1 may follow http.
       model: name that the model is served under.
-      timeout_seconds: for one answer.
+      timeout_seconds: for one answer, from the request to its last byte.
 
     Returns:
-      A function of the bytes of a WAV file; returns (labels, scores), the highest score first. It raises
-      BadFileError where the server refuses the file, and InputError where there is no such server or model.
+      A function of the bytes of a WAV file; returns (labels, scores): as many str and float as the model has classes,
+      but at most three, the highest score first. It raises BadFileError where the server refuses the file or its
+      scores are not finite, and InputError where there is no such server or model, where the answer is not one of
+      an exported model or longer than ANSWER_BYTES, and where it is a redirect: none is followed.
 
     Raises:
       InputError: another kind of URL; tensorflow-serving-api is not installed (grpc://).
     """
-    parts = urllib.parse.urlsplit(url)
     kinds = {"http": _rest, "https": _rest, "grpc": _grpc}
-    if parts.scheme not in kinds or not parts.netloc:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        known = parts.scheme in kinds and parts.netloc and parts.port != 0  # .port raises for what is no port
+    except ValueError:
+        known = False
+    if not known:
         raise InputError(f"--url must be http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT. Received: {url}")
     return kinds[parts.scheme](url, model, timeout_seconds)
 
@@ -81,33 +94,42 @@ def connect(url, model, timeout_seconds):
 def _rest(url, model, timeout_seconds):
     place = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model)}:predict"
 
-    def ask(contents):
+    def exchange(contents):
+        """(status, reason, body) of the answer, its body at most one byte longer than ANSWER_BYTES."""
         instance = {INPUT: {"b64": base64.b64encode(contents).decode()}}
         body = json.dumps({"signature_name": SIGNATURE, "instances": [instance]}).encode()
-        request = urllib.request.Request(place, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
         try:
-            with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
-                (answer,) = json.load(response)["predictions"]
-                return answer["top_labels"], answer["top_scores"]
+            response = web.request(place, timeout_seconds, redirects=False, headers=headers, body=body)
         except urllib.error.HTTPError as error:
-            fault = _rest_fault(error)
-            if error.code in (http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE):
-                raise BadFileError(fault) from None
-            raise InputError(f"{url}: {fault}") from None
+            response = error
+        with response:
+            return response.status, response.reason, response.read(ANSWER_BYTES + 1)
+
+    def ask(contents):
+        try:
+            status, reason, body = web.within(timeout_seconds, lambda: exchange(contents))
         except (OSError, http.client.HTTPException) as error:
             raise _no_answer(url, getattr(error, "reason", None) or error) from None
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{place}: what answers there is no TF Serving with an exported model") from None
+        if status != http.client.OK:
+            fault = _rest_fault(status, reason, body)
+            if status in (http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE):
+                raise BadFileError(fault)
+            raise InputError(f"{url}: {fault}")
+        try:
+            (answer,) = json.loads(body if len(body) <= ANSWER_BYTES else "")["predictions"]
+            return _checked(answer["top_labels"], answer["top_scores"], len(answer["scores"]))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise _stranger(place) from None
 
     return ask
 
 
-def _rest_fault(error):
-    text = error.read().decode("utf-8", "replace")
+def _rest_fault(status, reason, body):
     try:
-        return _one_line(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {error.code} {error.reason}"
+        return _said(json.loads(body)["error"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return f"HTTP {status} {_said(reason)}"
 
 
 def _grpc(url, model, timeout_seconds):
@@ -116,7 +138,8 @@ def _grpc(url, model, timeout_seconds):
 
     host = urllib.parse.urlsplit(url).netloc
     # TF Serving takes requests of any size.
-    channel = grpc.insecure_channel(host, options=[("grpc.max_send_message_length", -1)])
+    limits = {"grpc.max_send_message_length": -1, "grpc.max_receive_message_length": ANSWER_BYTES}
+    channel = grpc.insecure_channel(host, options=list(limits.items()))
     stub = protos.prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
     def ask(contents):
@@ -124,28 +147,53 @@ def _grpc(url, model, timeout_seconds):
         try:
             outputs = stub.Predict(request, timeout=timeout_seconds).outputs
         except grpc.RpcError as error:
-            fault = _one_line(error.details())
+            fault = _said(error.details())
             if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
                 raise BadFileError(fault) from None
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise _no_answer(url, fault) from None
             raise InputError(f"{url}: {fault}") from None
-        labels, scores = (serving_api.array(outputs[name])[0] for name in ("top_labels", "top_scores"))
-        return [label.decode() for label in labels], scores.tolist()
+        try:
+            labels = [label.decode() for label in serving_api.row(outputs["top_labels"], str)]
+            scores = serving_api.row(outputs["top_scores"], float)
+            return _checked(labels, scores, len(serving_api.row(outputs["scores"], float)))
+        except ValueError:
+            raise _stranger(url) from None
 
     return ask
 
 
+def _checked(labels, scores, classes):
+    """(labels, scores) as they are.
+
+    Raises:
+      ValueError: they are not what an exported model of that many classes answers.
+      BadFileError: scores that are not finite.
+    """
+    for values, kinds in ((labels, (str,)), (scores, (float, int))):
+        if type(values) is not list or any(type(value) not in kinds for value in values):
+            raise ValueError(values)
+        if not 0 < len(values) == min(len(COLUMNS), classes):
+            raise ValueError(values)
+    if any(type(score) is float and not math.isfinite(score) for score in scores):
+        raise BadFileError("the model's scores are no finite numbers; are the samples?")
+    if sorted(scores, reverse=True) != scores or scores[0] > 1 + ROUNDING or scores[-1] < 0:
+        raise ValueError(scores)
+    return labels, scores
+
+
+def _stranger(place):
+    return InputError(f"{place}: what answers there is no TF Serving with an exported model")
+
+
 def _no_answer(url, reason):
-    return InputError(
-        f"{url}: no answer ({_one_line(reason)}); start the server, or give it a longer --timeout_seconds"
-    )
+    return InputError(f"{url}: no answer ({_said(reason)}); start the server, or give it a longer --timeout_seconds")
 
 
-def _one_line(text):
-    """A server's message without the places in the graph that TensorFlow adds to it."""
-    text = re.sub(r"\{\{function_node .*?\}\}|\[\[\{\{node .*", "", str(text), flags=re.DOTALL)
-    return " ".join(text.split())
+def _said(text):
+    """A server's message in one line, without the places in the graph that TensorFlow adds to it."""
+    text = str(text)[:10_000]
+    return one_line(re.sub(r"\{\{function_node .*?\}\}|\[\[\{\{node .*", "", text, flags=re.DOTALL))
 
 
 def _row(path, labels, scores):
@@ -160,7 +208,7 @@ def _show(rows):
         return
     import pandas as pd
 
-    print(in_form(pd.DataFrame(rows), FORMAT.value), end="")
+    print(in_form(pd.DataFrame(rows), FORMAT.value, sys.stdout.isatty()), end="")
 
 
 if __name__ == "__main__":

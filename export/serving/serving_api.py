@@ -2,6 +2,8 @@
 
 import types
 
+import numpy as np
+
 from urbansound.errors import InputError
 
 
@@ -45,8 +47,24 @@ def predict_request(model, signature, name, value):
     return request
 
 
-def array(proto):
-    """The array in a TensorProto; strings are bytes."""
+def row(proto, kind):
+    """The one row of a server's TensorProto [1, values], as a list.
+
+    Args:
+      proto: the TensorProto.
+      kind: float for float32 values, str for strings, which come as bytes.
+
+    Raises:
+      ValueError: values of another kind, another shape, or fewer values than the shape says.
+    """
     import tensorflow as tf
 
-    return tf.make_ndarray(proto)
+    kinds = {float: (tf.float32, proto.float_val), str: (tf.string, proto.string_val)}
+    dtype, values = kinds[kind]
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    # Not by make_ndarray: it fills up to the shape what is missing, whatever memory that takes.
+    if kind is float and proto.tensor_content:
+        values = np.frombuffer(proto.tensor_content, "<f4").tolist()
+    if proto.dtype != dtype.as_datatype_enum or shape != [1, len(values)]:
+        raise ValueError(f"{proto.dtype} {shape}")
+    return list(values)

@@ -1,5 +1,7 @@
 """Folds and splits, on the official metadata tables where they are at hand and on small tables."""
 
+import tracemalloc
+
 import pandas as pd
 import pytest
 
@@ -150,6 +152,18 @@ def test_assigned_folds_keep_recordings_whole_and_classes_even(official):
     assert (counts / counts.sum() - 0.2).abs().to_numpy().max() < 0.01
     shuffled = clips.sample(frac=1, random_state=0)
     assert splits.assign_folds(shuffled).sort_index().equals(folds)
+
+
+def test_thousands_of_labels_cost_no_square_of_memory():
+    names = [str(n) for n in range(3000)]
+    clips = pd.DataFrame({"label": names * 3, "recording": [f"{n} of {name}" for n in range(3) for name in names]})
+    tracemalloc.start()
+    clips["fold"] = splits.assign_folds(clips)
+    split = splits.split(Catalog(clips, tuple(names), ""), DataConfig(), seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert set(part(split, "train").label) == set(names)
+    assert peak < 30e6  # bytes; one float64 per recording and label would be 216 MB
 
 
 def test_a_class_of_five_recordings_is_in_all_five_folds():

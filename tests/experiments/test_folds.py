@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,10 @@ from running import TINY, command
 from urbansound.config import Config, DataConfig
 from urbansound.errors import InputError
 from urbansound.experiments import folds
+from urbansound.files import write_csv
+from urbansound.report import crossval as report
+from urbansound.report.predictions import predictions_table
+from urbansound.run import Run
 
 CONFIG = Config(data=DataConfig(dataset="folder", data_dir="clips"))
 # A test fold that these data lack: the protocol sets its own.
@@ -122,6 +127,18 @@ def test_a_run_that_fails_is_named(rotation, tmp_path):
     done = command("crossval", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "fold_2 ended with exit code" in done.stderr
+
+
+def test_classes_called_none_na_and_null_can_be_pooled(tmp_path):
+    names = ["N/A", "NA", "None", "null"]
+    clips = pd.DataFrame({"path": list("abcd"), "label": names, "fold": 1, "recording": names, "salience": pd.NA})
+    run = Run.create(tmp_path / "fold_1", CONFIG, names, clips.assign(split="test"), [])
+    write_csv(run.file("predictions.csv"), predictions_table(clips, np.eye(4, dtype=np.float32), names))
+    write_csv(run.file("history.csv"), pd.DataFrame({"stage": ["cnn"], "seconds": [60.0]}))
+    run.file("metrics.json").write_text("{}")
+    results, predictions = report.pool({"fold_1": folds._outcome(run)}, "fixed_epochs")
+    assert results["accuracy"] == 1
+    assert predictions.recording.tolist() == names
 
 
 def test_test_folds_must_be_numbers():

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from export import model_card, provenance
 from urbansound.config import AudioConfig, Config, DataConfig
@@ -23,10 +24,10 @@ FILE = {
 }  # fmt: skip
 
 
-def make(tmp_path, dataset="urbansound8k", split="folds"):
+def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="card"):
     """(text of the card, report) of a run whose third class is never predicted."""
     clips = pd.DataFrame(
-        {"path": "x.wav", "label": NAMES * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
+        {"path": "x.wav", "label": names * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
          "recording": [f"r{i // 2}" for i in range(12)], "split": ["train"] * 4 + ["validation"] * 2 + ["test"] * 6}
     )  # fmt: skip
     where = {"synthetic": {}, "csv": {"csv": "table.csv"}}.get(dataset, {"data_dir": "data"})
@@ -35,14 +36,14 @@ def make(tmp_path, dataset="urbansound8k", split="folds"):
         where |= {"val_fraction": 0}
     data = DataConfig(dataset=dataset, test_fold=3, split=split, **where)
     skipped = pd.DataFrame({"path": ["y.wav"], "fault": ["not audio"]})
-    run = Run.create(tmp_path / "card", dataclasses.replace(Config(), data=data), NAMES, clips, skipped)
+    run = Run.create(tmp_path / "card", dataclasses.replace(Config(), data=data), names, clips, skipped)
     labels, answers = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 0, 0, 1, 0])
     scores = 0.7 * np.eye(3)[answers] + 0.1
-    keras = metrics.evaluate(labels, scores, list("aabbcc"), NAMES) | {"parameters": 12345}
-    report = {"run": "card", "model": "cnn", "dataset": dataset, "keras": keras, "files": [FILE],
+    keras = metrics.evaluate(labels, scores, list("aabbcc"), names) | {"parameters": 12345}
+    report = {"run": name, "model": "cnn", "dataset": dataset, "keras": keras, "files": [FILE],
               "machine": {"cores": 2}, "tested_on": provenance.tested_on(data),
               "shared_recordings": provenance.shared_recordings(clips)}  # fmt: skip
-    classifier = Classifier(None, AudioConfig(), 44100, "repeat", NAMES, ("cnn",))
+    classifier = Classifier(None, AudioConfig(), 44100, "repeat", names, ("cnn",))
     model_card.write(tmp_path, run, classifier, report)
     return (tmp_path / "MODEL_CARD.md").read_text(), report
 
@@ -64,8 +65,8 @@ def test_results_are_the_reports(tmp_path):
     low, high = (f"{100 * bound:.1f}" for bound in report["keras"]["accuracy_interval"])
     assert f"66.7 % (95 % interval {low} to {high}, over 3 recordings)" in text
     table = rows(text)
-    assert table["`drill`"][:3] == ["50.0", "100.0", "66.7"]
-    assert table["`siren`"][:3] == ["100.0", "100.0", "100.0"]
+    assert table["drill"][:3] == ["50.0", "100.0", "66.7"]
+    assert table["siren"][:3] == ["100.0", "100.0", "100.0"]
     assert table["int8"][:4] == ["`m_int8.tflite`", "512", "50.0 % (25.0 to 75.0)", "-0.26"]
     assert "12,345 parameters" in text
 
@@ -134,3 +135,23 @@ def test_what_is_not_public_is_not_called_so(tmp_path, dataset):
     assert "UrbanSound8K" not in text
     assert provenance.licence(dataset).split(" (")[0] in text
     assert ("The clips are synthetic" in text) == (dataset == "synthetic")
+
+
+def test_names_are_text_in_the_card_whatever_they_hold(tmp_path):
+    names = ("<script>alert(1)</script>", "a | b", "![x](http://x) *y* `z` $m$ \x1b[2J")
+    text, _ = make(tmp_path, names=names, name="<img src=x onerror=y>")
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    inline = [child for token in tokens for child in token.children or ()]
+    assert not {token.type for token in (*tokens, *inline)} & {
+        "html_block",
+        "html_inline",
+        "image",
+        "link_open",
+        "em_open",
+    }
+    contents = ["".join(child.content for child in token.children) for token in tokens if token.type == "inline"]
+    assert contents[0] == "<img src=x onerror=y>: model card"
+    shown = (*names[:2], names[2].replace("\x1b", r"\x1b"))
+    assert f"for each of 3 classes: {', '.join(shown)}." in " ".join(contents)
+    assert set(shown) < set(contents)  # a cell of its own each
+    assert f"Most frequent mistake: {shown[2]} taken for {shown[0]}" in " ".join(contents)

@@ -106,3 +106,21 @@ def test_mixups_are_the_largest_first(tmp_path):
     start = rows.index("Most frequent mix-ups")
     expected = ["class", "taken for", "clips", "dog & cat", "<script>", "2 of 2", "<script>", "rain", "1 of 1"]
     assert rows[start + 1 : start + 10] == expected
+
+
+def test_control_characters_and_turned_text_are_shown_as_escapes(tmp_path):
+    names = ["\x1b[2J", "\u202egnp", "{{ 7 * 7 }}"]
+    skipped = pd.DataFrame({"path": ["a\nb\udce9.wav"], "fault": ["=1+1"]})
+    html = write_page(tmp_path, names=names, skipped=skipped, warnings=["\x07"])
+    text = "\n".join(Reader(html).text)
+    for expected in (r"\x1b[2J", r"\u202egnp", "{{ 7 * 7 }}", r"a\nb\xe9.wav", "=1+1", r"\x07"):
+        assert expected in text
+    assert all(line.isprintable() for line in html.replace("\N{NO-BREAK SPACE}", " ").split("\n"))
+
+
+def test_the_page_names_classes_that_its_pictures_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "undrawn", lambda names: f"class 1 is {names[0]}")
+    (tmp_path / "x.png").write_bytes(b"")
+    picture = page.Picture(tmp_path / "x.png", "X", "x")
+    assert "class 1 is dog &amp; cat" in write_page(tmp_path, pictures=[picture])
+    assert "class 1 is" not in write_page(tmp_path)

@@ -41,7 +41,9 @@ def make_mel_predictions(clips):
 
 def make_mels(clips, columns=4):
     log_mels = np.random.default_rng(0).normal(size=(clips, 40, 32)).astype(np.float32)
-    return plots.log_mel_grid(log_mels, make_mel_predictions(clips), 0.1, np.geomspace(50, 9000, 32), columns=columns)
+    return plots.log_mel_grid(
+        log_mels, make_mel_predictions(clips), TEN, 0.1, np.geomspace(50, 9000, 32), columns=columns
+    )
 
 
 def overlaps(figure, texts):
@@ -170,7 +172,7 @@ def test_a_sound_is_drawn_at_its_time_and_frequency(mel_scale, frame, band):
     centres = band_centres(AudioConfig(n_mels=40, mel_scale=mel_scale))
     log_mel = np.zeros((1, 20, 40), np.float32)
     log_mel[0, frame, band] = 1
-    figure = plots.log_mel_grid(log_mel, make_mel_predictions(1).assign(correct=True), 0.1, centres)
+    figure = plots.log_mel_grid(log_mel, make_mel_predictions(1).assign(correct=True), TEN, 0.1, centres)
     image = plots.pixels(figure).astype(int)[::-1]  # rows from the bottom, as matplotlib counts
     axes = figure.axes[0]
     box = axes.bbox
@@ -183,11 +185,8 @@ def test_a_sound_is_drawn_at_its_time_and_frequency(mel_scale, frame, band):
     assert bounds[band - 1] < hz < bounds[band]
 
 
-def test_silence_and_dollar_signs_can_be_drawn():
-    table = make_mel_predictions(1).assign(label="$x^$ y$", predicted="_" * 60)
-    figure = plots.log_mel_grid(np.zeros((1, 9, 4), np.float32), table, 0.1, [100.0, 200.0, 400.0, 800.0])
-    plots.pixels(figure)
-    plots.pixels(plots.confusion_matrix([[1, 0], [1, 2]], ["$a$", "b$"]))
+def test_silence_can_be_drawn():
+    plots.pixels(plots.log_mel_grid(np.zeros((1, 9, 4), np.float32), make_mel_predictions(1), TEN, 0.1, [1, 2, 4, 8]))
 
 
 def test_pixels_and_saved_file_have_the_figure_s_size(tmp_path):

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from urbansound.errors import InputError
+from urbansound.files import read_csv, write_csv
 from urbansound.report import metrics
 from urbansound.report.predictions import predictions_table, worst_mistakes
 
@@ -48,6 +49,26 @@ def test_figures_can_be_computed_again_from_the_file(clips, tmp_path):
     assert again == metrics.evaluate([0, 1, 2, 1], SCORES, clips["recording"], NAMES, clips["salience"])
 
 
+@pytest.mark.parametrize("odd", ["None", "NA", "null", "N/A", "nan", "NaN", "", "1", "01", "1e5", "True", "a,b", '"'])
+def test_names_that_look_like_missing_values_or_numbers_are_read_back_as_they_are(clips, tmp_path, odd):
+    names = [odd, "siren", "drill"]
+    clips = clips.assign(label=[odd, "siren", "drill", odd], recording=odd, path=odd)
+    table = predictions_table(clips, SCORES, names)
+    write_csv(tmp_path / "predictions.csv", table)
+    again = read_csv(tmp_path / "predictions.csv")
+    for name in ("path", "label", "recording", "predicted", "second", "third"):
+        assert again[name].tolist() == table[name].tolist()
+    assert again.salience.equals(table.salience)
+    np.testing.assert_array_equal(again[[f"score_{name}" for name in names]].to_numpy(np.float32), SCORES)
+
+
+def test_numbers_may_be_missing(tmp_path):
+    write_csv(tmp_path / "history.csv", pd.DataFrame({"stage": ["null"], "loss": [0.5], "val_loss": [None]}))
+    again = read_csv(tmp_path / "history.csv")
+    assert (again.stage[0], again.loss[0]) == ("null", 0.5)
+    assert np.isnan(again.val_loss[0])
+
+
 def test_surest_mistakes_come_first_then_least_sure_hits(clips):
     table = predictions_table(clips, SCORES, NAMES)
     assert list(worst_mistakes(table, 10)["path"]) == ["d.wav", "b.wav", "c.wav", "a.wav"]
@@ -57,3 +78,12 @@ def test_surest_mistakes_come_first_then_least_sure_hits(clips):
 def test_scores_of_another_shape_are_refused(clips):
     with pytest.raises(InputError, match="scores must be"):
         predictions_table(clips, SCORES[:2], NAMES)
+
+
+def test_names_like_formulas_and_line_ends_read_back_equal_from_the_file(clips, tmp_path):
+    names = ["=1+1", "@SUM(1)", 'a"b,\r\nc']
+    clips = clips.assign(path=["=cmd|'/C calc'!A0", "-1", "a\rb.wav", "a\nb.wav"], label=["=1+1", *names])
+    table = predictions_table(clips, SCORES, names)
+    write_csv(tmp_path / "predictions.csv", table)
+    again = pd.read_csv(tmp_path / "predictions.csv", keep_default_na=False, na_values={"salience": [""]})
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)

@@ -68,7 +68,7 @@ def process(name, *arguments, cwd=ROOT):
 
 
 def _module(name):
-    return name if name == "export" else f"urbansound.{name}"
+    return name if name.startswith("export") else f"urbansound.{name}"
 
 
 def _run_as_main(module):

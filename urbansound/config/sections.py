@@ -122,7 +122,9 @@ class DataConfig(Checked):
         "repeat", "clips shorter than clip_seconds: repeated, or padded with zeros", choices=("repeat", "zeros")
     )
     bad_clips: str = setting(
-        "fail", "clips that can't be decoded: stop before training, or skip and list them", choices=("fail", "skip")
+        "fail",
+        "clips that are missing or can't be decoded: stop before training, or skip and list them",
+        choices=("fail", "skip"),
     )
     cache_dir: str = setting("cache", "folder of decoded waveforms, shared by all runs; safe to delete")
 

@@ -4,20 +4,17 @@ No audio is opened here. The data sets themselves are in `datasets/`.
 """
 
 import dataclasses
-import os
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import table
+from urbansound.data import audio_files, splits
 from urbansound.errors import InputError
 
 COLUMNS = ("path", "label", "fold", "recording", "salience")
-# What libsndfile decodes, by ending.
-AUDIO_ENDINGS = (
-    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
-    *(".au", ".snd", ".caf", ".w64", ".rf64", ".voc", ".sph"),
-)
+MISSING_COUNTED = 100  # clips; a table with another column in the place of paths may have millions
+NO_LABEL = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: controls, bytes that are not UTF-8, ends of lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +27,13 @@ class Catalog:
         1 foreground, 2 background, NA where the data set does not say).
       class_names: labels in the order of the model's scores.
       name: of the data set.
+      passed_over: what its folder holds besides (`audio_files.Found.summary`).
     """
 
     clips: pd.DataFrame
     class_names: tuple[str, ...]
     name: str
+    passed_over: str = ""
 
 
 def find_root(data_dir, names, metadata, dataset):
@@ -65,67 +64,116 @@ def find_root(data_dir, names, metadata, dataset):
     )
 
 
-def ordered_names(labels, numbers):
-    """Distinct `labels` (Series of str) in the order of their class `numbers` (Series of int64), as a list."""
+def ordered_names(source, labels, numbers):
+    """Distinct labels in the order of their class numbers, as a list.
+
+    Args:
+      source: table that they come from, for messages.
+      labels: Series of str; its index is the row in `source`.
+      numbers: Series of int64 with the same index.
+
+    Raises:
+      InputError: one number has two labels, or one label two numbers.
+    """
+    for left, right in ((numbers, labels), (labels, numbers)):
+        first = right.groupby(left).transform("first")
+        other = right.index[right != first]
+        if len(other):
+            row, value = other[0], left[other[0]]
+            raise InputError(
+                f"{source}: {left.name} {value} has {right.name} {first[row]} in row {left.index[left == value][0]} "
+                f"and {right[row]} in row {row}; give it one {right.name}"
+            )
     return list(dict.fromkeys(labels[numbers.sort_values(kind="stable").index]))
 
 
 def check_classes(source, clips, class_names):
-    """Raise InputError, with the name `source`, where there are fewer than two classes or one has no clip."""
+    """Raise InputError, with the name `source`, for class names that can't be told apart or be used.
+
+    That is: fewer than two, control characters in one, two that differ only in how they are written, one without a
+    clip.
+    """
     if len(class_names) < 2:
         raise InputError(f"{source}: {len(class_names)} class found where two are needed at least")
+    labels, spellings = set(clips.label), {}
     for name in class_names:
-        if not name.isprintable():
-            raise InputError(f"{source}: class {name!r} is more than one line of text; rename it")
-        if name not in set(clips.label):
+        if any(unicodedata.category(character) in NO_LABEL for character in name):
+            raise InputError(f"{source}: class {name!a} holds control characters or is not UTF-8; rename it")
+        other = spellings.setdefault(_spelling(name), name)
+        if other != name:
+            raise InputError(
+                f"{source}: classes {other!a} and {name!a} differ only in capitals, spaces or the coding of a letter; "
+                "give them one name, or names that differ"
+            )
+        if name not in labels:
             raise InputError(f"{source}: class '{name}' has no clip; add some, or remove the class")
 
 
-def checked(name, source, clips, class_names, folds=()):
-    """The Catalog of `clips`, of which all files are there.
+def _spelling(name):
+    """What names that people take for one have in common: no capitals, composed letters, no invisible characters."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return " ".join(visible.split())
+
+
+def checked(name, source, clips, class_names, folds=(), bad_clips="fail"):
+    """The Catalog of `clips`, each a file of its own.
 
     Args:
       name: of the data set.
       source: table or folder that they come from, for messages.
-      clips: DataFrame of COLUMNS; its index is the row in `source`.
+      clips: DataFrame of COLUMNS; its index, named row, is the row in `source`, where that is a table. Without the
+        column fold, `splits.assign_folds` assigns five.
       class_names: labels in the order of the model's scores.
       folds: only these; empty: all.
+      bad_clips: "fail", or "skip": clips whose file is not there stay in, and `prepare.prepare` lists them.
 
     Raises:
-      InputError: a fold that does not exist, a file twice, a file that is not there, fewer than two
-        classes, a class without a clip.
+      InputError: a fold that does not exist, a file that is not there, one file under two names, what
+        `check_classes` refuses.
     """
+    if "fold" not in clips:
+        check_classes(source, clips, class_names)
+        check_files(source, clips, bad_clips)  # before what takes a while for a million of clips
+        clips = clips.assign(fold=splits.assign_folds(clips))
     existing = sorted(clips.fold.unique())
     unknown = [fold for fold in folds if fold not in existing]
     if unknown:
         raise InputError(f"{source}: no fold {unknown[0]}; the folds are {', '.join(map(str, existing))}")
-    table.check_paths(source, clips)
     clips = clips[clips.fold.isin(folds)] if folds else clips
     check_classes(f"{source}, folds {','.join(map(str, folds))}" if folds else source, clips, class_names)
-    missing = clips[[not os.path.isfile(path) for path in clips.path]]
-    if len(missing):
-        raise InputError(
-            f"{missing.path.iloc[0]}: no such file ({source}: row {missing.index[0]}; {len(missing)} of {len(clips)} "
-            "clips are missing); put it there, remove its row, or pass --folds=… of those that are complete"
-        )
+    check_files(source, clips, bad_clips)
     clips = clips.astype({"path": str, "label": str, "fold": "int64", "recording": str, "salience": "Int64"})
     return Catalog(clips[list(COLUMNS)].reset_index(drop=True), tuple(class_names), name)
 
 
-def find_files(paths):
-    """Audio files among `paths`: a file as it is, a folder's by their endings, through its sub-folders.
+def check_files(source, clips, bad_clips="fail"):
+    """Raise InputError for a clip (columns path, label) whose file is another's too or, unless "skip", is not there."""
+    missing, rows = [], {}
+    for row, path in clips.path.items():
+        file = audio_files.identity(path)
+        if file is None:
+            missing.append(row)
+            if bad_clips == "fail" and len(missing) == MISSING_COUNTED:
+                break
+        elif (first := rows.setdefault(file, row)) != row:
+            raise InputError(_same_file(source, clips.loc[[first, row]]))
+    if missing and bad_clips == "fail":
+        number = f"{len(missing)}{' or more' if len(missing) == MISSING_COUNTED else ''} of {len(clips)}"
+        raise InputError(
+            f"{clips.path[missing[0]]}: no such file ({source}{_rows(clips, missing[:1])}; {number} clips are "
+            "missing); put it there, remove its row, or pass --bad_clips=skip or --folds=… of those that are complete"
+        )
 
-    Raises:
-      InputError: a path that does not exist, or nothing found at all.
-    """
-    files = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
-        elif path.exists():
-            files.append(path)
-        else:
-            raise InputError(f"{path}: no such file or folder")
-    if not files:
-        raise InputError(f"no audio files ({' '.join(AUDIO_ENDINGS)}) in {', '.join(map(str, paths))}")
-    return [str(file) for file in files]
+
+def _same_file(source, pair):
+    (first, second), labels = pair.path, pair.label.unique()
+    under = f", under the labels {' and '.join(labels)}" if len(labels) > 1 else ""
+    return f"{source}{_rows(pair, pair.index)}: {first} and {second} are the same file{under}; remove one"
+
+
+def _rows(clips, rows):
+    """': row 3' or ': rows 3, 5' of clips that come from a table; '' of others."""
+    if clips.index.name != "row":
+        return ""
+    return f": row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"

@@ -1,6 +1,7 @@
 """Folds, and the split into training, validation and test clips: whole recordings, but for the random split."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -97,22 +98,35 @@ def assign_folds(clips, n_folds=5):
     Returns:
       int64 Series with the index of `clips`, folds from 1.
     """
-    shares = _class_shares(clips)
-    order = sorted(range(len(shares)), key=lambda row: (-shares.values[row].max(), _hash(shares.index[row])))
-    held = np.zeros([n_folds, shares.shape[1]])
+    recordings, shares, classes = _class_shares(clips)
+    order = sorted(range(len(shares)), key=lambda row: (-shares[row][1].max(), _hash(recordings[row])))
+    held, total = np.zeros([n_folds, classes]), np.zeros(n_folds)
     folds = {}
     for row in order:
-        share = shares.values[row]
-        fold = min(range(n_folds), key=lambda fold: (held[fold] @ share, held[fold].sum(), fold))
-        held[fold] += share
-        folds[shares.index[row]] = fold + 1
+        columns, share = shares[row]
+        fold = min(range(n_folds), key=lambda fold: (held[fold, columns] @ share, total[fold], fold))
+        held[fold, columns] += share
+        total[fold] = held[fold].sum()
+        folds[recordings[row]] = fold + 1
     return clips.recording.map(folds).astype("int64")
 
 
 def _class_shares(clips):
-    """Of every class, the share of its clips in each recording: float64 DataFrame [recordings, classes]."""
-    counts = pd.crosstab(clips.recording, clips.label)
-    return counts / counts.sum()
+    """Of every class, the share of its clips in each recording.
+
+    Returns:
+      (recordings, shares, number of classes): the names of the recordings in alphabetical order, and for each the
+      (columns int64, shares float64) of the classes that it holds. A table of all recordings by all classes would
+      be mostly zeros, and too large where there are thousands of both.
+    """
+    recording, recordings = pd.factorize(clips.recording, sort=True)
+    label, labels = pd.factorize(clips.label, sort=True)
+    pairs, counts = np.unique(recording * len(labels) + label, return_counts=True)
+    rows, columns = np.divmod(pairs, len(labels))
+    shares = counts / np.bincount(label)[columns]
+    bounds = np.searchsorted(rows, np.arange(len(recordings) + 1))
+    of_each = [(columns[start:end], shares[start:end]) for start, end in itertools.pairwise(bounds)]
+    return recordings, of_each, len(labels)
 
 
 def _hash(name):
@@ -125,33 +139,39 @@ def _choose_recordings(clips, fraction, seed):
     In an order drawn from `seed`, first what fits is taken, then what brings the shares closer to
     `fraction` though it is more; then the smallest that will do, for each class without any.
     """
-    shares = _class_shares(clips)
-    values = shares.values
+    recordings, shares, classes = _class_shares(clips)
     taken = np.zeros(len(shares), bool)
-    held = np.zeros(shares.shape[1])
+    held = np.zeros(classes)
 
-    def fits(row):
-        return np.all((held + values[row] <= fraction + 1e-9) | (values[row] == 0))
+    def fits(columns, share):
+        return np.all(held[columns] + share <= fraction + 1e-9)
 
-    def comes_closer(row):
-        return np.abs(held + values[row] - fraction).sum() < np.abs(held - fraction).sum() - 1e-9
+    def comes_closer(columns, share):
+        now = held[columns]
+        return np.abs(now + share - fraction).sum() < np.abs(now - fraction).sum() - 1e-9
 
-    def leaves_some(row):
-        return np.all((held + values[row] < 1 - 1e-9) | (values[row] == 0))
+    def leaves_some(columns, share):
+        return np.all(held[columns] + share < 1 - 1e-9)
+
+    def take(row):
+        columns, share = shares[row]
+        taken[row] = True
+        held[columns] += share
 
     order = np.random.default_rng(seed).permutation(len(shares))
     for wanted in (fits, comes_closer):
         for row in order:
-            if not taken[row] and wanted(row) and leaves_some(row):
-                taken[row] = True
-                held += values[row]
-    for column in range(shares.shape[1]):
-        possible = [row for row in np.flatnonzero(values[:, column]) if leaves_some(row)]
-        if held[column] == 0 and possible:
-            row = min(possible, key=lambda row: values[row].sum())
-            taken[row] = True
-            held += values[row]
-    return shares.index[taken]
+            if not taken[row] and wanted(*shares[row]) and leaves_some(*shares[row]):
+                take(row)
+    holders = [[] for _ in range(classes)]
+    for row, (columns, _) in enumerate(shares):
+        for column in columns:
+            holders[column].append(row)
+    for column, rows in enumerate(holders):
+        possible = [row for row in rows if leaves_some(*shares[row])] if held[column] == 0 else []
+        if possible:
+            take(min(possible, key=lambda row: shares[row][1].sum()))
+    return recordings[taken]
 
 
 def _check_split(clips, class_names, config):

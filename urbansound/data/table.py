@@ -1,7 +1,6 @@
 """Reading a table of clips; every fault is named by its file and the row that a spreadsheet shows."""
 
 import csv
-import os
 
 import pandas as pd
 
@@ -41,7 +40,7 @@ def read(path, required, optional=None):
             )
     if not body:
         raise InputError(f"{path}: no clips; add a row for each")
-    table = pd.DataFrame.from_dict(body, orient="index", columns=header, dtype=str)
+    table = pd.DataFrame.from_dict(body, orient="index", columns=header, dtype=str).rename_axis("row")
     for column in required:
         check_filled(path, table[column])
     return table
@@ -79,17 +78,6 @@ def whole_numbers(path, cells, minimum, maximum=None):
         if not fits or int(cell) < minimum or (maximum is not None and int(cell) > maximum):
             raise InputError(f"{path}: row {row}: {cells.name} must be a whole number {limits}. Received: '{cell}'")
     return cells.astype("int64")
-
-
-def check_paths(path, clips):
-    """Raise InputError for the first file that two rows of `clips` (column path) name."""
-    spelled = clips.path.map(os.path.normpath)
-    again = spelled[spelled.duplicated()]
-    if len(again):
-        first = spelled.index[spelled == again.iloc[0]][0]
-        raise InputError(
-            f"{path}: row {again.index[0]}: {clips.path[again.index[0]]} is in row {first} already; remove one"
-        )
 
 
 def check_one_fold(path, clips):

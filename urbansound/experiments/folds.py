@@ -4,12 +4,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from urbansound.data import datasets, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
-from urbansound.files import write_csv, write_json
+from urbansound.files import read_csv, write_csv, write_json
 from urbansound.report import crossval as report
 from urbansound.training import fit
 
@@ -91,9 +89,7 @@ def _outcome(run):
         fold=run.config.data.test_fold,
         random=run.config.data.split == RANDOM,
         class_names=run.class_names,
-        predictions=pd.read_csv(
-            run.file("predictions.csv"), dtype={"recording": str, "label": str, "salience": "Int64"}
-        ),
+        predictions=read_csv(run.file("predictions.csv")),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
         members=json.loads(run.file("metrics.json").read_text()).get("members", {}),

@@ -104,7 +104,7 @@ def _write_report(run, values, predictions, entries, parameters):
         plots.confusion_matrix(values["confusion"], class_names),
         plots.class_bars(values["per_class"]),
         plots.calibration(values["calibration"]),
-        plots.log_mel_grid(log_mels, shown, hop_seconds, band_centres(config.audio)),
+        plots.log_mel_grid(log_mels, shown, class_names, hop_seconds, band_centres(config.audio)),
     )
     for picture, figure in zip(pictures, figures, strict=True):
         plots.save(figure, picture.path)

@@ -1,9 +1,11 @@
 """Scores of any audio files: a row per file, faults in a table of their own."""
 
+import os
+
 import numpy as np
 import pandas as pd
 
-from urbansound.data import cache
+from urbansound.data import audio_files, cache
 from urbansound.inference.classifier import score_clips
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
@@ -20,12 +22,15 @@ def predict(classifier, files):
 
     Returns:
       (table, faults): a row per readable file in order: path, label, score, second, second_score,
-      third, third_score (as far as there are classes); and a DataFrame of path, fault of the others.
+      third, third_score (as far as there are classes); and a DataFrame of path, fault of the others. Paths that
+      are not UTF-8 are as `audio_files.as_text` has them.
     """
-    faults = {}
+    faults, names = {}, [audio_files.as_text(file) for file in files]
 
     def readable():
-        for index, waveform, fault in cache.decoded(files, classifier.audio.sample_rate):
+        for index, waveform, fault in cache.decoded(
+            [os.fsencode(file) for file in files], classifier.audio.sample_rate
+        ):
             if fault.numpy():
                 faults[int(index)] = fault.numpy().decode()
             else:
@@ -33,8 +38,8 @@ def predict(classifier, files):
 
     with bar("scoring files") as on_progress:
         scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
-    table = _top(files, scores, classifier.class_names).drop(index=list(faults))
-    broken = pd.DataFrame([(files[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
+    table = _top(names, scores, classifier.class_names).drop(index=list(faults))
+    broken = pd.DataFrame([(names[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
 
 

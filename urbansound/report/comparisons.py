@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from urbansound.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, styled
 from urbansound.report.tables import percent
@@ -61,6 +61,8 @@ def trials(found, names):
             axes.set_xticks(range(len(texts)), texts, rotation=0 if len(texts) < 5 else 40)
         elif (places > 0).all() and places.max() > 20 * places.min() and name != "trial":
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the scale's own write formulas
+            axes.xaxis.set_minor_formatter(NullFormatter())
         whole = (measured.state == "done").to_numpy()
         axes.plot(places[whole], measured.accuracy[whole], "o", color=BLUE, ms=5, label="done")
         axes.plot(places[~whole], measured.accuracy[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")

@@ -13,7 +13,9 @@ import jinja2
 import numpy as np
 
 from urbansound.files import write_text
+from urbansound.report.style import undrawn
 from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
+from urbansound.text import shown
 
 MIXUPS = 10
 
@@ -83,7 +85,7 @@ def write(
         title=title,
         accuracy=share,
         interval=interval.removesuffix(")"),
-        warnings=[*warnings, *_skipped_warning(skipped)],
+        warnings=[*warnings, *_picture_warning(pictures, metrics), *_skipped_warning(skipped)],
         facts={**facts, "Test clips": clips},
         before=[*tables, Table("Figures", "The whole test", ["figure", "value"], list(totals(metrics).items()))],
         classes=_class_table(metrics["per_class"]),
@@ -93,6 +95,11 @@ def write(
         settings=_settings_table(settings) if settings else None,
     )
     write_text(path, html)
+
+
+def _picture_warning(pictures, metrics):
+    fault = undrawn(list(metrics["per_class"]))
+    return [fault] if pictures and fault else []
 
 
 def _skipped_warning(skipped):
@@ -169,6 +176,7 @@ def _template():
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,  # a subclass is markup
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,

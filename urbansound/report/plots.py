@@ -3,12 +3,15 @@
 Those of several runs are drawn in comparisons.py; all of them can be had from here.
 """
 
+import textwrap
+
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from urbansound.report.comparisons import folds, trials
 from urbansound.report.style import BLUE, GREY, INK, ORANGE, RED, axis_labels, new_figure, pixels, save, styled
 from urbansound.report.tables import percent
+from urbansound.text import columns as columns_of
 
 __all__ = [
     "calibration",
@@ -22,6 +25,8 @@ __all__ = [
     "save",
     "trials",
 ]
+TITLE = {"fontsize": 10, "fontweight": "bold"}
+CHARACTERS_PER_INCH = 13  # of the pictures' font in 9 points
 
 
 @styled
@@ -106,7 +111,8 @@ def confusion_matrix(confusion, class_names):
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title("Clips by true and predicted class (shade: share of the row)")
+    # Of the figure, and in two lines: a matrix of two classes is narrower than either title.
+    figure.suptitle("Clips by true and predicted class\n(shade: share of the row)", x=0.01, ha="left", **TITLE)
     return figure
 
 
@@ -147,6 +153,7 @@ def class_bars(per_class):
     Args:
       per_class: {label: {precision, recall, f1, support}}, None where undefined.
     """
+    labels = dict(zip(per_class, axis_labels(per_class), strict=True))
     rows = sorted(per_class.items(), key=lambda row: (row[1]["f1"] is None, -(row[1]["f1"] or 0)))
     places = np.arange(len(rows))
     figure = new_figure(7, 1.3 + 0.26 * len(rows))
@@ -155,7 +162,7 @@ def class_bars(per_class):
     axes.barh(places, column["f1"], 0.62, color="#9CC8E3", label="F1")
     axes.plot(column["precision"], places, "o", color=BLUE, ms=5, label="precision")
     axes.plot(column["recall"], places, "|", color=RED, ms=11, mew=2.5, label="recall")
-    axes.set_yticks(places, axis_labels([label for label, _ in rows]))
+    axes.set_yticks(places, [labels[label] for label, _ in rows])
     for place, (_, row) in zip(places, rows, strict=True):
         text = f"{row['support']} clips" if row["support"] else "no test clips"
         axes.text(1.03, place, text, va="center", fontsize=8, color=GREY)
@@ -197,7 +204,7 @@ def robustness(measured):
 
 
 @styled
-def log_mel_grid(log_mels, predictions, frame_seconds, mel_hz, *, columns=4):
+def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, columns=4):
     """Log-mels of some clips, each with its label and what was predicted.
 
     A wrong prediction has a cross, bold letters and a dashed frame; a right one a tick. Shades span
@@ -207,34 +214,24 @@ def log_mel_grid(log_mels, predictions, frame_seconds, mel_hz, *, columns=4):
     Args:
       log_mels: float32 [clips, frames, n_mels].
       predictions: DataFrame, a row per log-mel, with label, predicted, score, correct.
+      class_names: str [classes].
       frame_seconds: time from one frame to the next.
       mel_hz: float [n_mels], centre of each band in Hz, rising.
       columns: panels in a row.
     """
-    from librosa.display import specshow  # imports pyplot, which nothing else here needs
-
     log_mels, mel_hz = np.asarray(log_mels), np.asarray(mel_hz)
     clips, frames, _ = log_mels.shape
     seconds = frame_seconds * (np.arange(frames) + 0.5)
+    labels = dict(zip(class_names, axis_labels(class_names), strict=True))
     rows = -(-clips // columns)
-    figure = new_figure(2.7 * min(columns, clips) + 0.4, 2.25 * rows + 0.4)
+    width = 2.7 * min(columns, clips) + 0.4
+    figure = new_figure(width, 2.25 * rows + 0.4)
     grid = figure.subplots(rows, min(columns, clips), sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[clips:]:
         axes.set_visible(False)
     for axes, log_mel, row in zip(grid.flat, log_mels, predictions.itertuples(), strict=False):
-        low, high = np.percentile(log_mel, [2, 99.9])
-        specshow(
-            log_mel.T,
-            x_coords=seconds,
-            y_coords=mel_hz,
-            x_axis="s",
-            y_axis="mel",
-            ax=axes,
-            cmap="magma",
-            vmin=low,
-            vmax=high,
-        )
-        _title_prediction(axes, row)
+        _draw_log_mel(axes, log_mel, seconds, mel_hz)
+        _title_prediction(axes, row, labels[row.label], labels[row.predicted])
     for axes in grid.flat:
         axes.set(xlabel=None, ylabel=None)
     for axes in grid[:, 0]:
@@ -242,14 +239,24 @@ def log_mel_grid(log_mels, predictions, frame_seconds, mel_hz, *, columns=4):
     for axes in grid.flat[max(clips - columns, 0) : clips]:  # the lowest panel of each column
         axes.tick_params(labelbottom=True)
     figure.supxlabel("seconds", fontsize=9)
-    figure.suptitle("Label above, prediction and its confidence below; ✗ and a dashed frame: wrong", fontsize=9)
+    legend = "Label above, prediction and its confidence below; ✗ and a dashed frame: wrong"
+    figure.suptitle(textwrap.fill(legend, int(width * CHARACTERS_PER_INCH)), fontsize=9)
     return figure
 
 
-def _title_prediction(axes, row):
-    label, predicted = axis_labels([row.label, row.predicted])
+def _draw_log_mel(axes, log_mel, seconds, mel_hz):
+    from librosa.display import specshow  # imports pyplot, which nothing else here needs
+
+    low, high = np.percentile(log_mel, [2, 99.9])
+    places = {"x_coords": seconds, "y_coords": mel_hz, "x_axis": "s", "y_axis": "mel"}
+    specshow(log_mel.T, **places, ax=axes, cmap="magma", vmin=low, vmax=high)
+
+
+def _title_prediction(axes, row, label, predicted):
     sign, weight = ("✓", "normal") if row.correct else ("✗", "bold")
-    axes.set_title(f"{label}\n{sign} {predicted}, {100 * row.score:.0f} %", fontsize=8.5, fontweight=weight)
+    lines = (label, f"{sign} {predicted}, {100 * row.score:.0f} %")
+    size = 8.5 * min(1, 26 / max(map(columns_of, lines)))  # of more characters than 26, smaller ones
+    axes.set_title("\n".join(lines), fontsize=size, fontweight=weight)
     axes.spines[:].set_visible(True)
     if not row.correct:
         axes.spines[:].set(color=RED, linewidth=2.5, linestyle=(0, (3, 1.5)))

@@ -1,5 +1,10 @@
 """Figures as text: the headline, and the table that a terminal shows."""
 
+import pandas as pd
+
+from urbansound.files import csv_text
+from urbansound.text import columns, padded, shorten, shown
+
 LABEL_WIDTH = 40
 COLUMNS = {
     "precision": "precision",
@@ -27,13 +32,25 @@ def shares(members):
     return ", ".join(f"{name} {percent(share)}" for name, share in members.items())
 
 
-def in_form(table, form):
-    """A DataFrame as text: form "table" for people, "csv", or "jsonl", a JSON object per row."""
+def in_form(table, form, on_terminal=False):
+    """A DataFrame as text.
+
+    Args:
+      table: the DataFrame.
+      form: "table" for people, "csv", or "jsonl", a JSON object per row.
+      on_terminal: whether a terminal gets it. Names are then written as `text.shown` has them in every form; csv
+        and jsonl read back equal where it is False.
+    """
+    if on_terminal or form == "table":
+        table = table.map(lambda value: shown(value) if isinstance(value, str) else value)
     if form == "csv":
-        return table.to_csv(index=False)
+        return csv_text(table)
     if form == "jsonl":
         return table.to_json(orient="records", lines=True)
-    return table.to_string(index=False, float_format="{:.3f}".format) + "\n"
+    if table.empty:
+        return ""  # pandas would show its own words
+    with pd.option_context("display.unicode.east_asian_width", True):
+        return table.to_string(index=False, float_format="{:.3f}".format) + "\n"
 
 
 def metrics_table(metrics):
@@ -45,12 +62,12 @@ def metrics_table(metrics):
     Returns:
       Lines without one at the end, in percent but for the number of clips.
     """
-    per_class = metrics["per_class"]
-    width = min(max(map(len, [*per_class, "class"])), LABEL_WIDTH)
+    per_class = {shown(label): values for label, values in metrics["per_class"].items()}
+    width = min(max(map(columns, [*per_class, "class"])), LABEL_WIDTH)
     lines = ["  ".join(["class".ljust(width), *(title.rjust(5) for title in COLUMNS.values())])]
     for label, values in per_class.items():
         cells = [cell(name, values[name]).rjust(max(len(title), 5)) for name, title in COLUMNS.items()]
-        lines.append("  ".join([shorten(label, width).ljust(width), *cells]))
+        lines.append("  ".join([padded(shorten(label, width), width), *cells]))
     return "\n".join([*lines, "", *(f"{name:<13} {value}" for name, value in totals(metrics).items())])
 
 
@@ -93,11 +110,6 @@ def totals(metrics):
     )
     rows["majority"] = f"{percent(metrics['majority_accuracy'])} by always answering the most frequent class"
     return rows
-
-
-def shorten(text, width):
-    """`text`, its end replaced by an ellipsis where it is longer than `width` characters."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def cell(name, value):

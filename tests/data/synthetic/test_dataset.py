@@ -1,12 +1,14 @@
 import hashlib
 import itertools
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
+from running import ROOT
 from urbansound.data.synthetic import dataset
 from urbansound.errors import InputError
 
@@ -153,4 +155,6 @@ def test_a_real_data_set_is_never_replaced(tmp_path):
 
 
 def test_the_folder_says_that_it_is_synthetic(home):
-    assert "synthetic" in (home / "README.txt").read_text()
+    text = (home / "README.txt").read_text()
+    assert "synthetic" in text
+    assert (ROOT / re.search(r"a program \((\S+)\)", text)[1]).is_dir()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -144,6 +145,21 @@ def test_a_path_that_does_not_exist_is_said_before_anything_is_asked(servers, cl
     done = run(f"--url={servers['rest']}", "good.wav", "none.wav", cwd=clips)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: none.wav: no such file or folder\n"
+
+
+def test_the_client_chooses_files_as_training_does_and_counts_the_rest(servers, clip, tmp_path):
+    (tmp_path / "clips" / "day").mkdir(parents=True)
+    (tmp_path / "clips" / "day" / "a.WAV").write_bytes(clip)
+    with open(os.fsencode(tmp_path) + b"/clips/\xe9.wav", "wb") as file:
+        file.write(clip)
+    for name in ("._a.wav", "notes.txt", "voice.m4a"):
+        (tmp_path / "clips" / name).touch()
+    (tmp_path / "clips" / "day" / "loop").symlink_to("..")
+    done = run(f"--url={servers['rest']}", "--format=csv", "clips", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row.split(",")[0] for row in done.stdout.splitlines()[1:]] == ["clips/day/a.WAV", r"clips/\xe9.wav"]
+    counts = "1 .m4a (libsndfile reads none), 1 .txt, 1 hidden, 1 links to folders searched already"
+    assert done.stderr == f"passed over: {counts}\n"
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -5,20 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import catalog, splits, table
+from urbansound.data import catalog, table
 from urbansound.data.datasets.record import DataSet
 
 
-def read(path, data_dir=None, folds=()):
+def read(path, data_dir=None, folds=(), bad_clips="fail"):
     """The Catalog of a table path,label[,fold][,recording][,salience].
 
-    Without fold, five are assigned by `splits.assign_folds`; without recording, each clip is one.
+    Without fold, `catalog.checked` assigns five; without recording, each clip is one.
     Classes are in alphabetical order.
 
     Args:
       path: of the CSV file.
       data_dir: what its paths are relative to; None: the file's own folder.
       folds: only these; empty: all.
+      bad_clips: see `catalog.checked`.
 
     Raises:
       InputError: as `datasets.load`.
@@ -32,10 +33,10 @@ def read(path, data_dir=None, folds=()):
     if "recording" in rows:
         table.check_filled(path, rows.recording)
     clips["recording"] = rows.recording if "recording" in rows else rows.path.map(os.path.normpath)
-    table.check_paths(path, clips)
-    clips["fold"] = table.whole_numbers(path, rows.fold, minimum=1) if "fold" in rows else splits.assign_folds(clips)
-    table.check_one_fold(path, clips)
-    return catalog.checked("csv", path, clips, sorted(set(rows.label)), folds)
+    if "fold" in rows:
+        clips["fold"] = table.whole_numbers(path, rows.fold, minimum=1)
+        table.check_one_fold(path, clips)
+    return catalog.checked("csv", path, clips, sorted(set(rows.label)), folds, bad_clips)
 
 
 DATASET = DataSet(
@@ -44,6 +45,6 @@ DATASET = DataSet(
     authors="you",
     licence="yours",
     licence_note="this program knows no licence of them: state it here",
-    load=lambda config: read(config.csv, config.data_dir, config.folds),
+    load=lambda config: read(config.csv, config.data_dir, config.folds, config.bad_clips),
     needs="csv",
 )

@@ -9,6 +9,6 @@ DATASET = DataSet(
     authors="Piczak 2015",
     licence="CC BY 3.0",
     licence_note="credits of every clip in the data set's LICENSE",
-    load=lambda config: esc50.read(config.data_dir, config.folds, name="esc10"),
+    load=lambda config: esc50.read(config.data_dir, config.folds, "esc10", config.bad_clips),
     needs="data_dir",
 )

@@ -9,13 +9,14 @@ from urbansound.data.datasets.record import Archive, DataSet
 _COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
 
 
-def read(data_dir, folds=(), name="esc50"):
+def read(data_dir, folds=(), name="esc50", bad_clips="fail"):
     """The Catalog of ESC-50 or of its part ESC-10.
 
     Args:
       data_dir: the folder ESC-50 or ESC-50-master (audio/*.wav, meta/esc50.csv) or the one around it.
       folds: only these; empty: all.
       name: "esc50", or "esc10" for only the ten classes of ESC-10.
+      bad_clips: see `catalog.checked`.
 
     Raises:
       InputError: as `datasets.load`.
@@ -36,8 +37,8 @@ def read(data_dir, folds=(), name="esc50"):
             "salience": pd.NA,
         }
     )
-    class_names = catalog.ordered_names(rows.category, table.whole_numbers(source, rows.target, minimum=0))
-    return catalog.checked(name, source, clips, class_names, folds)
+    class_names = catalog.ordered_names(source, rows.category, table.whole_numbers(source, rows.target, minimum=0))
+    return catalog.checked(name, source, clips, class_names, folds, bad_clips)
 
 
 DATASET = DataSet(
@@ -46,7 +47,7 @@ DATASET = DataSet(
     authors="Piczak 2015",
     licence="CC BY-NC 3.0",
     licence_note="not for commercial use, unlike its part ESC-10; credits of every clip in the data set's LICENSE",
-    load=lambda config: read(config.data_dir, config.folds),
+    load=lambda config: read(config.data_dir, config.folds, bad_clips=config.bad_clips),
     needs="data_dir",
     archive=Archive(
         folder="ESC-50",

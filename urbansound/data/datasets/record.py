@@ -46,7 +46,7 @@ class DataSet:
       licence: of the sounds, in a few words.
       licence_note: what else must be said of the licence.
       load: function of a DataConfig that returns the Catalog of its `folds`. It raises InputError where
-        a file is missing or a table is faulty (`catalog.checked`).
+        a table is faulty or, unless its `bad_clips` is "skip", a file is missing (`catalog.checked`).
       needs: None, or the setting that must be given, one of NEEDS.
       made_up: whether the sounds are synthetic; warnings say so then wherever figures stand.
       archive: None, or the Archive that `python -m urbansound.download` installs.

@@ -6,13 +6,14 @@ from urbansound.data import catalog, table
 from urbansound.data.datasets.record import Archive, DataSet
 
 
-def read(data_dir, folds=(), name="urbansound8k"):
+def read(data_dir, folds=(), name="urbansound8k", bad_clips="fail"):
     """The Catalog of UrbanSound8K, or of a data set in its layout.
 
     Args:
       data_dir: the folder UrbanSound8K (audio/foldN/*.wav, metadata/UrbanSound8K.csv) or the one around it.
       folds: only these; empty: all.
       name: of the data set.
+      bad_clips: see `catalog.checked`.
 
     Raises:
       InputError: as `datasets.load`.
@@ -34,8 +35,9 @@ def read(data_dir, folds=(), name="urbansound8k"):
             "salience": table.whole_numbers(source, rows.salience, minimum=1, maximum=2),
         }
     )
-    class_names = catalog.ordered_names(rows["class"], table.whole_numbers(source, rows.classID, minimum=0))
-    return catalog.checked(name, source, clips, class_names, folds)
+    class_id = table.whole_numbers(source, rows.classID, minimum=0)
+    class_names = catalog.ordered_names(source, rows["class"], class_id)
+    return catalog.checked(name, source, clips, class_names, folds, bad_clips)
 
 
 DATASET = DataSet(
@@ -44,7 +46,7 @@ DATASET = DataSet(
     authors="Salamon, Jacoby and Bello 2014",
     licence="CC BY-NC 3.0",
     licence_note="not for commercial use; credits in the data set's FREESOUNDCREDITS.txt",
-    load=lambda config: read(config.data_dir, config.folds),
+    load=lambda config: read(config.data_dir, config.folds, bad_clips=config.bad_clips),
     needs="data_dir",
     archive=Archive(
         folder="UrbanSound8K",

@@ -1,6 +1,7 @@
 """The official archives of public data sets; each is unpacked whole or not at all."""
 
 import gzip
+import lzma
 import shutil
 import stat
 import tarfile
@@ -12,6 +13,13 @@ from tqdm import tqdm
 
 from urbansound.data.download import transfer
 from urbansound.errors import InputError
+from urbansound.text import one_line
+
+ENTRIES_PER_CLIP = 2  # and MORE_ENTRIES: folders, tables, licences
+MORE_ENTRIES = 1000
+DEEPEST = 20  # folders in one another
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+HEADER_BYTES = 1 << 20  # of an entry of a .tar; data is read in smaller pieces
 
 
 def install(archive, data_dir, url=None):
@@ -73,8 +81,8 @@ def unpack(archive, file, root):
     """Unpack `file`, an Archive's, next to `root` and rename it to `root` once all clips are there.
 
     Raises:
-      InputError: damaged; an entry that is neither file nor folder or that leads outside; clips
-        missing; no space. Nothing is left then.
+      InputError: damaged; an entry that is neither file nor folder or that leads outside; more entries or bytes
+        than the data set has; clips missing; no space. Nothing is left then.
     """
     part = root.with_name(f".{root.name}.unpacking")
     shutil.rmtree(part, ignore_errors=True)
@@ -83,10 +91,13 @@ def unpack(archive, file, root):
         with tqdm(
             desc="unpacking", total=archive.unpacked_bytes, unit="B", unit_scale=True, mininterval=0.5, disable=None
         ) as shown:
-            unpack_entries(file, part, shown.update)
+            unpack_entries(file, part, _Limits(archive, file, shown.update))
         _check_complete(archive, part / archive.top, file, advice=f"remove {file} and run again")
         (part / archive.top).rename(root)
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except InputError:
+        raise
+    # The last two are what tarfile and zipfile raise for impossible numbers, encrypted entries and unknown methods.
+    except (*DAMAGED, EOFError, ValueError, RuntimeError) as error:
         raise InputError(f"{file}: damaged ({error}); remove it and run again") from None
     except OSError as error:
         raise InputError(f"{root}: can't be unpacked ({error.strerror or error}); make room and run again") from None
@@ -94,42 +105,66 @@ def unpack(archive, file, root):
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _unpack_tar(file, folder, on_bytes):
-    """Unpack a .tar.gz into `folder`, calling `on_bytes` with the size of each entry."""
+class _Limits:
+    """What an Archive may hold: every entry is checked before it is unpacked."""
+
+    def __init__(self, archive, file, on_bytes):
+        self._entries = ENTRIES_PER_CLIP * archive.clips + MORE_ENTRIES
+        self._bytes = 2 * archive.unpacked_bytes
+        self.stream_bytes = self._bytes + 1024 * self._entries + HEADER_BYTES  # with the headers of a .tar
+        self._file = file
+        self._on_bytes = on_bytes
+
+    def check(self, name, size):
+        """Raise InputError for an entry whose name leads outside, or where there are too many entries or bytes."""
+        self._entries -= 1
+        self._bytes -= size
+        path = PureWindowsPath(name)  # knows both slashes and drive letters
+        if path.anchor or ".." in path.parts:
+            raise self.refusal(name, "leads outside")
+        if len(path.parts) > DEEPEST:
+            raise self.refusal(name, f"is more than {DEEPEST} folders deep")
+        if self._entries < 0 or self._bytes < 0 or size < 0:
+            raise self.refusal(name, "is more than the data set has")
+        self._on_bytes(size)
+
+    def refusal(self, name, fault):
+        """The InputError about an entry."""
+        return InputError(f"{self._file}: its entry '{one_line(name, 100)}' {fault}; don't trust this archive")
+
+
+class _TarStream(gzip.GzipFile):
+    """The content of a .tar.gz, as far as tarfile may read it: a header in one piece, however long it says it is."""
+
+    def __init__(self, file, most_bytes):
+        super().__init__(file)
+        self._most_bytes = most_bytes
+
+    def read(self, size=-1):
+        if not 0 <= size <= HEADER_BYTES or self.tell() + size > self._most_bytes:
+            raise tarfile.ReadError("more than the data set has")
+        return super().read(size)
+
+
+def _unpack_tar(file, folder, limits):
+    """Unpack a .tar.gz into `folder`."""
 
     def entries(archive):
         for entry in archive:
+            limits.check(entry.name, entry.size)
+            if not entry.isreg() and not entry.isdir():  # links too, which can outwit the filter of older Pythons
+                raise limits.refusal(entry.name, "is neither file nor folder")
             yield entry
-            on_bytes(entry.size)
 
-    try:
-        with tarfile.open(file, "r:gz") as archive:
-            archive.extractall(folder, entries(archive), filter=_files_and_folders)
-    except tarfile.SpecialFileError as error:
-        raise _untrusted(file, error.tarinfo.name, "is neither file nor folder") from None
-    except tarfile.FilterError as error:
-        raise _untrusted(file, error.tarinfo.name, "leads outside") from None
+    with _TarStream(file, limits.stream_bytes) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        archive.extractall(folder, entries(archive), filter="data")
 
 
-def _files_and_folders(entry, folder):
-    """The data filter of tarfile; links are refused too, which can outwit it in older Pythons (CVE-2025-4517)."""
-    if entry.issym() or entry.islnk():
-        raise tarfile.SpecialFileError(entry)
-    return tarfile.data_filter(entry, folder)
-
-
-def _unpack_zip(file, folder, on_bytes):
-    """As `_unpack_tar`; zipfile has no filter, it drops what leads outside from a name without a word."""
+def _unpack_zip(file, folder, limits):
+    """Unpack a .zip into `folder`; an entry that holds more bytes than it says is damaged to zipfile."""
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
-            path = PureWindowsPath(entry.filename)  # knows both slashes and drive letters
-            if path.anchor or ".." in path.parts:
-                raise _untrusted(file, entry.filename, "leads outside")
+            limits.check(entry.filename, entry.file_size)
             if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _untrusted(file, entry.filename, "is neither file nor folder")
+                raise limits.refusal(entry.filename, "is neither file nor folder")
             archive.extract(entry, folder)
-            on_bytes(entry.file_size)
-
-
-def _untrusted(file, name, fault):
-    return InputError(f"{file}: its entry '{name}' {fault}; don't trust this archive")

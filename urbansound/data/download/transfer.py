@@ -3,19 +3,23 @@
 import hashlib
 import http.client
 import os
+import re
 import ssl
 import time
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 from tqdm import tqdm
 
+from urbansound.data.download import web
 from urbansound.errors import InputError
+from urbansound.text import one_line
 
 ATTEMPTS = 5
 TIMEOUT_SECONDS = 60
+LEAST_BYTES = 1 << 16  # in each TIMEOUT_SECONDS, or the server has stalled; of an attempt, or it has failed
 BLOCK_BYTES = 1 << 20
+ETAG = re.compile(r'(W/)?"[!#-~]{0,200}"')
 AGAIN = "run the same command again to go on where it stopped"
 
 
@@ -28,7 +32,7 @@ def fetch(url, target, size_bytes, checksum, wait_seconds=1.0):
 
     The bytes received so far are kept in TARGET.part, the server's ETag in TARGET.part.etag. The
     next attempt or call resumes by HTTP Range. It starts over if the server has no ranges or its
-    file has changed. Five failures in a row without a new byte end it.
+    file has changed. Five failures in a row with less than LEAST_BYTES each end it.
 
     Args:
       url: http or https.
@@ -52,7 +56,7 @@ def fetch(url, target, size_bytes, checksum, wait_seconds=1.0):
         try:
             _receive(url, part, size_bytes)
         except _TransferError as error:
-            failures = 1 if _size(part) > before else failures + 1
+            failures = 1 if _size(part) >= before + LEAST_BYTES else failures + 1
             if failures == ATTEMPTS:
                 raise InputError(f"{url}: {error}, {ATTEMPTS} times; {AGAIN}") from None
             time.sleep(wait_seconds * 2 ** (failures - 1))
@@ -87,10 +91,10 @@ def _receive(url, part, size_bytes):
     try:
         with _open(url, part, held) as response:
             start = _check_answer(response, url, part, held, size_bytes)
-            _etag_file(part).write_text(response.headers.get("ETag") or "")
+            _etag_file(part).write_text(_etag(response))
             _append(response, part, start, size_bytes)
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _TransferError(f"connection failed ({getattr(error, 'reason', error)})") from None
+        raise _TransferError(f"connection failed ({one_line(getattr(error, 'reason', error))})") from None
     except OSError as error:
         raise InputError(f"{part}: can't be written ({error.strerror}); {AGAIN}") from None
     if _size(part) > size_bytes:
@@ -111,14 +115,15 @@ def _open(url, part, held):
         if etag and not etag.startswith("W/"):
             headers["If-Range"] = etag
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
+        return web.within(TIMEOUT_SECONDS, lambda: web.request(url, TIMEOUT_SECONDS, redirects=True, headers=headers))
     except urllib.error.HTTPError as error:
         error.close()
+        answer = f"the server answers {error.code} {one_line(error.reason, 100)}"
         if error.code == 416:
             _discard(part)
         elif error.code not in (408, 429) and error.code < 500:
-            raise InputError(f"{url}: the server answers {error.code} {error.reason}; try --url=MIRROR") from None
-        raise _TransferError(f"the server answers {error.code} {error.reason}") from None
+            raise InputError(f"{url}: {answer}; try --url=MIRROR") from None
+        raise _TransferError(answer) from None
 
 
 def _check_answer(response, url, part, held, size_bytes):
@@ -128,31 +133,41 @@ def _check_answer(response, url, part, held, size_bytes):
     if response.status == 206:
         start = held
         unit, _, total = response.headers.get("Content-Range", "").rpartition("/")
-        etag = response.headers.get("ETag")
-        other = etag is not None and _held_etag(part) not in ("", etag)
+        etag = _etag(response)
+        other = etag and _held_etag(part) not in ("", etag)
         if other or not unit.startswith(f"bytes {held}-"):
             _discard(part)
             raise _TransferError("the server's file has changed")
-    if total and total.isdigit() and int(total) != size_bytes:
+    if total and re.fullmatch("[0-9]+", total) and total.lstrip("0") != str(size_bytes):
         raise InputError(
-            f"{url}: {total} bytes where {size_bytes} are expected; not the official file, try --url=MIRROR"
+            f"{url}: {total[:20]} bytes where {size_bytes} are expected; not the official file, try --url=MIRROR"
         )
     return start
 
 
 def _append(response, part, start, size_bytes):
-    """Write the response to `part` from byte `start` on, under a progress bar."""
+    """Write the response to `part` from byte `start` on, under a progress bar.
+
+    Raises:
+      TimeoutError: less than LEAST_BYTES come in TIMEOUT_SECONDS.
+    """
     with (
         open(part, "ab" if start else "wb") as file,
         tqdm(
             desc=part.stem, total=size_bytes, initial=start, unit="B", unit_scale=True, mininterval=0.5, disable=None
         ) as shown,
     ):
-        while block := response.read(BLOCK_BYTES):
+        since, wanted = time.monotonic(), start + LEAST_BYTES
+        # read1 returns what has come; read would wait for a whole block, from a slow server for ever.
+        while block := response.read1(BLOCK_BYTES):
             file.write(block)
             shown.update(len(block))
             if file.tell() > size_bytes:
                 return
+            if time.monotonic() > since + TIMEOUT_SECONDS:
+                if file.tell() < wanted:
+                    raise TimeoutError(f"less than {LEAST_BYTES} bytes in {TIMEOUT_SECONDS} s")
+                since, wanted = time.monotonic(), file.tell() + LEAST_BYTES
 
 
 def _size(path):
@@ -163,8 +178,15 @@ def _etag_file(part):
     return part.with_name(f"{part.name}.etag")
 
 
+def _etag(response):
+    """The ETag of a response; "" where there is none that HTTP allows."""
+    etag = response.headers.get("ETag") or ""
+    return etag if ETAG.fullmatch(etag) else ""
+
+
 def _held_etag(part):
-    return _etag_file(part).read_text() if _etag_file(part).exists() else ""
+    held = _etag_file(part).read_bytes().decode("latin-1") if _etag_file(part).exists() else ""
+    return held if ETAG.fullmatch(held) else ""
 
 
 def _discard(part):

@@ -27,7 +27,7 @@ from urbansound.files import write_json
 VERSION = 1  # to be raised whenever the same seed would give other files
 FOLDS = 5
 MARKER = "synthetic.json"
-README = f"""This data set is synthetic: a program (urbansound/data/synthetic.py) computed every clip in it.
+README = f"""This data set is synthetic: a program (urbansound/data/synthetic/) computed every clip in it.
 It holds no recording of anything and no part of UrbanSound8K, whose classes it imitates and whose
 layout it copies. Results on it say nothing about real sounds. Use it as you like ({LICENCE}).
 """
