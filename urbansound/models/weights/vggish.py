@@ -1,6 +1,8 @@
 """VGGish's published weights: the TensorFlow 1 checkpoint vggish_model.ckpt and vggish_pca_params.npz."""
 
+import lzma
 import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +11,8 @@ from urbansound.errors import InputError
 
 CHECKPOINT_URL = "https://storage.googleapis.com/audioset/vggish_model.ckpt"
 PCA_URL = "https://storage.googleapis.com/audioset/vggish_pca_params.npz"
+PCA_BYTES = 1 << 24  # the published one takes 132 kB
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 SCOPES = (
     "vggish/conv1",
     "vggish/conv2",
@@ -61,11 +65,13 @@ def read_pca(path, values):
       InputError: no such file, or an array that it lacks or that has another shape.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            stored = dict(arrays)
+        with open(path, "rb") as file:
+            _check_size(file)
+            with np.load(file, allow_pickle=False) as arrays:
+                stored = dict(arrays)
     except FileNotFoundError:
         raise InputError(f"{path}: no PCA parameters there; download {PCA_URL} and pass --vggish_pca=FILE") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, MemoryError, RuntimeError, *DAMAGED_ZIP):
         raise InputError(f"{path}: not an .npz file; download {PCA_URL}") from None
     if "pca_means" in stored:
         stored["pca_means"] = stored["pca_means"].reshape(-1)  # a column in some copies
@@ -75,11 +81,19 @@ def read_pca(path, values):
     return components.T.astype(np.float32), (-components @ means).astype(np.float32)
 
 
+def _check_size(file):
+    """Raise ValueError for an .npz file whose arrays take more than PCA_BYTES when they are unpacked."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > PCA_BYTES:
+            raise ValueError("too large")
+    file.seek(0)
+
+
 def _read(path, shapes):
     """{variable: array} of those that `shapes` names, all of the checkpoint at `path` or none."""
     try:
         reader = tf.train.load_checkpoint(path)
-    except (tf.errors.OpError, ValueError):
+    except (tf.errors.OpError, ValueError, IndexError):  # the last where a file ends too early
         raise InputError(
             f"{path}: no TensorFlow checkpoint there; download {CHECKPOINT_URL} and pass --vggish_checkpoint=FILE "
             "(none: random weights)"
@@ -87,7 +101,7 @@ def _read(path, shapes):
     _check_shapes(path, reader.get_variable_to_shape_map(), shapes, CHECKPOINT_URL)
     try:
         return {name: reader.get_tensor(name) for name in shapes}
-    except (tf.errors.OpError, IndexError):  # the latter where a file ends too early
+    except (tf.errors.OpError, IndexError):
         raise InputError(f"{path}: damaged, its variables can't be read; download {CHECKPOINT_URL} again") from None
 
 

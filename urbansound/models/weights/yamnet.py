@@ -1,5 +1,6 @@
 """YAMNet's published weights: yamnet.h5 (Keras 2, batch normalization apart) or yamnet.tflite (int8, folded in)."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ CONVOLUTIONS = (
     *(f"layer{block}/{kind}_conv" for block in range(2, 15) for kind in ("depthwise", "pointwise")),
 )
 CLASSIFIER = "dense"
+LARGEST_BYTES = 1 << 24  # of a variable; YAMNet's are at most 4 MB
 
 
 def load(model, config, class_names=()):
@@ -73,7 +75,7 @@ def read(path):
         )
     try:
         weights = _read_tflite(path) if path.suffix == ".tflite" else _read_h5(path)
-    except (OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, struct.error, MemoryError) as error:
         raise InputError(f"{path}: not YAMNet's weights ({error}); download {URL}") from None
     return weights
 
@@ -81,14 +83,12 @@ def read(path):
 def _read_h5(path):
     import h5py
 
-    with h5py.File(path) as file:
-        stored = {}
-        # Groups repeat the names of layers, which hold slashes themselves: the last parts are the variable's.
-        file.visititems(lambda name, item: stored.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-
     def variable(name):
-        (found,) = (value for key, value in stored.items() if f"/{key}".endswith(f"/{name}:0"))
-        return found
+        (found,) = (item for key, item in stored.items() if f"/{key}".endswith(f"/{name}:0"))
+        # A file may say that its values are those of any other file.
+        if found.external or found.is_virtual or found.nbytes > LARGEST_BYTES:
+            raise ValueError(f"{name} has {found.nbytes} bytes, or lies in another file")
+        return found[()]
 
     def folded(name):
         mean, variance, shift = (
@@ -99,8 +99,12 @@ def _read_h5(path):
             return variable(f"{name}/depthwise_kernel") * scale[:, np.newaxis], shift - mean * scale
         return variable(f"{name}/kernel") * scale, shift - mean * scale
 
-    weights = {name: folded(name) for name in CONVOLUTIONS}
-    return weights | {CLASSIFIER: (variable(f"{CLASSIFIER}/kernel"), variable(f"{CLASSIFIER}/bias"))}
+    stored = {}
+    with h5py.File(path) as file:
+        # Groups repeat the names of layers, which hold slashes themselves: the last parts are the variable's.
+        file.visititems(lambda name, item: stored.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+        weights = {name: folded(name) for name in CONVOLUTIONS}
+        return weights | {CLASSIFIER: (variable(f"{CLASSIFIER}/kernel"), variable(f"{CLASSIFIER}/bias"))}
 
 
 def _read_tflite(path):
