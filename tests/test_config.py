@@ -55,6 +55,15 @@ def test_a_bad_setting_says_the_rule_and_what_came(make, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_older_than_a_setting_keeps_what_it_was_trained_with():
+    values = json.loads(Config().to_json())
+    assert values["audio"].pop("remove_dc") is True
+    assert values["train"].pop("epochs") == TrainConfig().epochs
+    old = Config.from_json(json.dumps(values))
+    assert Config().differences(old) == ["remove_dc"]
+    assert old.audio.remove_dc is False
+
+
 def test_json_with_a_setting_that_is_unknown_is_refused():
     values = json.loads(Config().to_json())
     values["audio"]["n_bark"] = 3

@@ -2,6 +2,7 @@
 
 float32, float16    waveform float32 [1, clip_samples] to scores float32 [1, classes]; float16: the network's weights
 int8                the same, the front-end in float, each network as its architecture's record says
+                    Scores of these are NaN where the waveform holds a NaN, an infinity or values beyond MAX_PEAK
 int8_spectrogram    log-mel int8 [1, frames, n_mels] to scores int8 [1, classes], every operation int8
 
 A file is joined of pieces: the front-end, the parts of each network that its record names, the mean of an
@@ -17,6 +18,7 @@ from export.tflite import quantization, recipes
 from export.tflite.join import Join
 from export.tflite.pieces import converted, from_function
 from urbansound import models
+from urbansound.audio.limits import MAX_PEAK
 from urbansound.audio.logmel import log_mel
 from urbansound.errors import InputError
 from urbansound.models import ensemble
@@ -78,7 +80,9 @@ def convert(classifier, format, calibration=None):
         make = lambda network, record: recipes.int8_pieces(network, record, log_mels)  # noqa: E731
     else:
         make = lambda network, _: [converted(network, half=format == "float16")]  # noqa: E731
-    return file.finish(_append_networks(file, place, classifier, make), "scores")
+    scores = _append_networks(file, place, classifier, make)
+    guard = _guard(audio.clip_samples, len(classifier.class_names))
+    return file.finish(file.append(guard, [file.input, scores], "guard"), "scores")
 
 
 def _check_calibration(calibration, format, samples):
@@ -127,6 +131,20 @@ def _front_end(audio):
 
     spec = tf.TensorSpec([1, audio.clip_samples], tf.float32, "waveform")
     return from_function(waveform_to_log_mel, [spec])
+
+
+def _guard(samples, classes):
+    """The float file that lets scores [1, classes] of a waveform [1, samples] pass, or makes them NaN.
+
+    The kernels of int8, ReLU and maximum turn a NaN into some number, so what comes of it looks like a score.
+    """
+
+    def scores_of_numbers(waveform, scores):
+        power = tf.reduce_mean(waveform * waveform, axis=1, keepdims=True)
+        return tf.where(power <= MAX_PEAK**2, scores, np.float32(np.nan))  # false for NaN
+
+    specs = [tf.TensorSpec([1, samples], tf.float32, "waveform"), tf.TensorSpec([1, classes], tf.float32, "scores")]
+    return from_function(scores_of_numbers, specs)
 
 
 def _mean(count, classes):

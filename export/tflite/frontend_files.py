@@ -21,7 +21,7 @@ LOG_KINDS = ("none", "db", "ln")  # their numbers in frontend.h
 EXPLANATION = f"""\
 Log-mel front-end of a sound classifier, and the steps of its int8 model.
 
-x[n]      mono samples in [-1, 1] at SAMPLE_RATE, CLIP_SAMPLES of them
+x[n]      mono samples in [-1, 1] at SAMPLE_RATE, CLIP_SAMPLES of them, if REMOVE_DC their mean subtracted
 frame t   y[i] = x[t * HOP_LENGTH - PAD_BEFORE + i] * window[i], i = 0 ... WIN_LENGTH - 1; t = 0 ... FRAMES - 1;
           outside the clip x is 0, or with PAD_REFLECT mirrored at its first and last sample (x[-1] is x[1])
 spectrum  s[k] = |sum over i of y[i] * exp(-2 pi j k i / N_FFT)| ^ POWER, k = 0 ... N_FFT / 2
@@ -80,6 +80,7 @@ def _constants(classifier, source, target):
     return {
         "sample_rate": audio.sample_rate,
         "clip_samples": audio.clip_samples,
+        "remove_dc": int(audio.remove_dc),
         "n_fft": audio.n_fft,
         "win_length": audio.win_length,
         "hop_length": audio.hop_length,

@@ -15,6 +15,7 @@ from urbansound.errors import InputError
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 PLAIN = {"log": "none"}
+AS_PUBLISHED = {"remove_dc": False}  # golden files hold what other front-ends, which keep it, make of their waveform
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def assert_close_to_maximum(got, expected, share):
     ],
 )
 def test_torchaudio(torchaudio, name, settings):
-    config = AudioConfig(sample_rate=int(torchaudio["sample_rate"]), **{**PLAIN, **settings})
+    config = AudioConfig(sample_rate=int(torchaudio["sample_rate"]), **{**PLAIN, **AS_PUBLISHED, **settings})
     assert_close_to_maximum(log_mel(torchaudio["waveform"], config).numpy().T, torchaudio[name], 1e-4)
 
 
@@ -60,14 +61,14 @@ def test_torchaudio(torchaudio, name, settings):
     ],
 )
 def test_librosa(librosa_reference, name, settings):
-    got = log_mel(librosa_reference["waveform"], AudioConfig(**{**PLAIN, **settings})).numpy().T
+    got = log_mel(librosa_reference["waveform"], AudioConfig(**{**PLAIN, **AS_PUBLISHED, **settings})).numpy().T
     assert_close_to_maximum(got, librosa_reference[name], 1e-4)
 
 
 def test_decibel(torchaudio, librosa_reference):
-    got = log_mel(torchaudio["waveform"], AudioConfig(top_db=80.0)).numpy().T
+    got = log_mel(torchaudio["waveform"], AudioConfig(top_db=80.0, **AS_PUBLISHED)).numpy().T
     np.testing.assert_allclose(got, torchaudio["torchaudio_db"], atol=0.01)
-    slaney = AudioConfig(top_db=80.0, padding="zeros", mel_scale="slaney", mel_norm="slaney")
+    slaney = AudioConfig(top_db=80.0, padding="zeros", mel_scale="slaney", mel_norm="slaney", **AS_PUBLISHED)
     got = log_mel(librosa_reference["waveform"], slaney).numpy().T
     np.testing.assert_allclose(got, librosa_reference["librosa_db"], atol=0.01)
 
@@ -76,6 +77,7 @@ def test_yamnet_patch():
     config = AudioConfig(
         sample_rate=16000, clip_seconds=0.975, n_fft=512, win_length=400, hop_length=160, n_mels=64,
         f_min=125.0, f_max=7500.0, power=1.0, padding="none", log="ln", log_floor=0.01, mel_triangles="mel",
+        **AS_PUBLISHED,
     )  # fmt: skip
     samples = np.fromfile(GOLDEN / "yamnet_audio_int16_16k.bin", "<i2").astype(np.float32)
     expected = np.fromfile(GOLDEN / "yamnet_logmel_96x64_float32.bin", "<f4").reshape(96, 64)
@@ -100,6 +102,7 @@ SIZES = [  # sample_rate, n_fft, win_length, hop_length, n_mels
 def test_grid_of_settings_against_librosa(size, scale, norm, power, padding):
     rate, n_fft, win, hop, n_mels = size
     waveform = noise(rate // 4)
+    waveform -= waveform.mean()
     config = AudioConfig(
         sample_rate=rate, clip_seconds=0.25, n_fft=n_fft, win_length=win, hop_length=hop, n_mels=n_mels,
         mel_scale=scale, mel_norm=norm, power=power, padding=padding, log="none",
@@ -119,7 +122,7 @@ def test_float64(log):
         sample_rate=16000, clip_seconds=0.5, n_fft=512, win_length=400, hop_length=160, n_mels=40, log=log
     )
     waveform = noise(8000).astype(np.float64)
-    padded = np.pad(waveform, 200, mode="reflect")
+    padded = np.pad(waveform - waveform.mean(), 200, mode="reflect")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     frames = np.stack([padded[t * 160 : t * 160 + 400] * window for t in range(51)])
     mel = np.abs(np.fft.rfft(frames, 512)) ** 2 @ mel_filterbank(config).astype(np.float64)
@@ -171,6 +174,7 @@ def test_saved_layer_comes_back_with_its_settings(tmp_path):
         {"padding": "zeros", "top_db": 80.0},
         {"padding": "none", "log": "ln", "power": 1.0},
         {"mean_level": 0.4, "log": "ln", "log_floor": 1e-3},
+        {"remove_dc": False},
     ],
 )
 def test_tflite_with_built_in_ops_alone(settings, tmp_path):
@@ -187,12 +191,31 @@ def test_tflite_with_built_in_ops_alone(settings, tmp_path):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     interpreter = tf.lite.Interpreter(model_content=converter.convert())
     interpreter.allocate_tensors()
-    clip = noise(1, 4000)
+    clip = noise(1, 4000) + np.float32(0.1)
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], clip)
     interpreter.invoke()
     got = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     # TFLite's FFT rounds otherwise; the quietest bands show it most, in dB.
     np.testing.assert_allclose(got, log_mel(clip, config), atol=0.01)
+
+
+@pytest.mark.parametrize("settings", [{}, {"padding": "zeros", "top_db": 80.0}, {"padding": "none", "mean_level": 0.4}])
+def test_a_recorder_s_dc_offset_changes_nothing(settings):
+    clips = noise(3, 22050) * np.float32([[1], [0.01], [0.001]])  # the quieter, the more of it is DC
+    clips -= clips.mean(axis=1, keepdims=True)
+    clean = log_mel(clips, AudioConfig(**settings)).numpy()
+    for dc in (0.05, -0.1, 0.5):
+        shifted = log_mel(clips + np.float32(dc), AudioConfig(**settings)).numpy()
+        # A float32 next to 0.5 is good to 3e-8, 90 dB below the quietest clip's noise of 1e-4.
+        np.testing.assert_allclose(shifted, clean, atol=0.05)
+    kept = log_mel(clips + np.float32(0.1), AudioConfig(remove_dc=False, **settings)).numpy()
+    assert np.abs(kept - clean).max() > 20  # dB, in the lowest band: what it is taken off for
+
+
+def test_a_layer_saved_before_dc_was_taken_off_keeps_it():
+    saved = LogMel(AudioConfig(**AS_PUBLISHED)).get_config()
+    del saved["audio"]["remove_dc"]
+    assert LogMel.from_config(saved).config == AudioConfig(**AS_PUBLISHED)
 
 
 def test_silence_is_the_floor_and_has_finite_gradients():

@@ -66,6 +66,7 @@ def test_original_files(shared_data):
 
 
 FLOATS, LAW = {"code": FLOAT, "bits": 32}, {"code": MU_LAW, "bits": 8}
+UNPADDED = chunk(b"JUNK", b"abc")[:-1]
 SOUND, ENDLESS_RIFF = chunk(b"data", b"\1\2" * 10), {"size": 0xFFFFFFFF}
 GOOD = {
     "extremes": (plain(np.array([-32768, 1, 32767], "<i2").tobytes()), [-1, 2**-15, 32767 / 32768]),
@@ -91,6 +92,23 @@ GOOD = {
     "second fmt": (riff(fmt(bits=8), fmt(), chunk(b"data", b"\0\x40")), [0.5]),
     "half a frame at the end": (plain(b"\0\x40\0\x40\0\x40", channels=2), [0.5]),
     "wrong RIFF size": (riff(fmt(), chunk(b"data", b"\0\x40"), size=7), [0.5]),
+    "odd chunk without padding": (riff(UNPADDED, fmt(), UNPADDED, chunk(b"data", b"\0\x40")), [0.5]),
+    "odd data without padding": (riff(fmt(bits=8), chunk(b"data", b"\xc0")[:-1], UNPADDED, chunk(b"LIST", b"")), [0.5]),
+    "odd chunk padded with a byte that is no zero": (
+        riff(UNPADDED + b"\xff", fmt(), chunk(b"data", b"\0\x40")),
+        [0.5],
+    ),
+    "24-bit in 32 with a plain header": (
+        plain(np.array([-(2**31), 256], "<i4").tobytes(), bits=24, block_align=4),
+        [-1, 2**-23],
+    ),
+    "24-bit in 32 in the lower bytes, as of ALSA": (
+        plain(np.array([-(2**23), 1, 2**23 - 1], "<i4").tobytes(), bits=24, block_align=4),
+        [-1, 2**-23, 1 - 2**-23],
+    ),
+    "24-bit in 32, silent, stereo": (plain(bytes(16), bits=24, channels=2, block_align=8), [0, 0]),
+    "data size stuck at 44": (riff(fmt(), chunk(b"data", b"\0\x40" * 1000, size=44)), [0.5] * 1000),
+    "mu-law data size stuck at 2": (riff(fmt(**LAW), chunk(b"data", b"\xff" * 100, size=2)), [0] * 100),
     "data of no bytes": (riff(fmt(), chunk(b"data", b"\0\x40", size=0), **ENDLESS_RIFF), [0.5]),
     "data of ffmpeg": (riff(fmt(), chunk(b"data", b"\0\x40", size=0xFFFFFFFF), **ENDLESS_RIFF), [0.5]),
     "data of arecord": (riff(fmt(), chunk(b"data", b"\0\x40", size=0x80000000), **ENDLESS_RIFF), [0.5]),
@@ -161,6 +179,18 @@ BAD = {
     "almost endless": (
         riff(fmt(), chunk(b"data", b"\1" * 20, size=0x7FFEFFFF)),
         "truncated: header promises 2147418111 bytes of samples, 20 are there",
+    ),
+    "data size of half": (
+        riff(fmt(), chunk(b"data", b"\0\x40" * 1000, size=1000)),
+        "header promises 1000 bytes of samples, but 1000 bytes that are no chunks follow; mend its length",
+    ),
+    "data, then a chunk that is cut": (
+        riff(fmt(), SOUND, chunk(b"LIST", b"abcd", size=99)),
+        "header promises 20 bytes of samples, but 12 bytes that are no chunks follow",
+    ),
+    "24-bit in 32 that are floats": (
+        plain(np.array([0.5, 0.1], "<f4").tobytes(), bits=24, block_align=4),
+        "header promises 24 bits in 4 bytes, but its samples have more; convert it to plain 24 or 32 bits",
     ),
     "NaN": (plain(np.array([0, np.nan], "<f4").tobytes(), **FLOATS), NO_NUMBERS),
     "infinite": (plain(np.array([-np.inf], "<f4").tobytes(), **FLOATS), NO_NUMBERS),

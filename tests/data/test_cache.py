@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
-from urbansound.data import cache
+from urbansound.data import cache, sealed
 from urbansound.errors import InputError
 
 
@@ -61,6 +62,51 @@ def test_a_truncated_entry_is_made_again(tmp_path, keep):
     Path(entry).write_bytes(whole[:keep])
     cache.fill([path], 8000, tmp_path / "cache")
     assert Path(entry).read_bytes() == whole
+
+
+def damaged(whole):
+    """{kind: the bytes of a cache file of 100 samples, damaged}: each of the size of a whole one but the last two."""
+    header = whole[sealed.SEAL :][: cache.HEADER.size]
+    noise = np.random.default_rng(0).bytes(len(whole))
+    return {
+        "garbage": noise,
+        "garbage from byte 8 on": whole[:8] + noise[8:],
+        "one bit": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "scale of NaN": whole[: sealed.SEAL] + b"\0\0\xc0\x7f" + whole[sealed.SEAL + 4 :],
+        "header of no samples": whole[: sealed.SEAL] + header[:4] + bytes(4),
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("kind", damaged(bytes(216)))
+def test_a_damaged_entry_is_made_again_and_said_and_never_read(tmp_path, kind, capsys):
+    path, other = write(tmp_path / "a.wav", np.full(100, 0.5)), write(tmp_path / "b.wav", np.full(100, 0.2))
+    (entry, _), _ = cache.fill([path, other], 8000, tmp_path / "cache")
+    assert "damaged" not in capsys.readouterr().err
+    whole = Path(entry).read_bytes()
+    Path(entry).write_bytes(damaged(whole)[kind])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is damaged; start again: it is then made anew"):
+        list(cache.waveforms([entry]))
+    cache.fill([path, other], 8000, tmp_path / "cache")
+    assert capsys.readouterr().err == "cache: 1 damaged waveforms are decoded anew\n"
+    assert Path(entry).read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "header", [(np.nan, 100), (np.inf, 100), (0.0, 100), (-1.0, 100), (1.0, 0), (1.0, -1), (1.0, 99)]
+)
+def test_an_entry_that_says_what_no_entry_says_is_made_again(tmp_path, header):
+    path = write(tmp_path / "a.wav", np.full(100, 0.5))
+    (entry,), _ = cache.fill([path], 8000, tmp_path / "cache")
+    whole = Path(entry).read_bytes()
+    sealed.write(entry, cache.HEADER.pack(*header), whole[sealed.SEAL + cache.HEADER.size :])
+    cache.fill([path], 8000, tmp_path / "cache")
+    assert Path(entry).read_bytes() == whole
+
+
+def test_the_quietest_sound_has_a_scale(tmp_path):
+    (entry,), _ = cache.fill([write(tmp_path / "a.wav", np.full(100, 1e-43))], 8000, tmp_path / "cache")
+    np.testing.assert_allclose(cache.read(entry), 0, atol=1e-37)
 
 
 def test_faults_name_their_file_and_the_rest_is_done(tmp_path):

@@ -67,6 +67,17 @@ def test_scores_of_a_clip_are_the_same_in_company(classifier):
         np.testing.assert_allclose(scores[i], mean_over_windows(classifier, waveforms[i]), atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_waveform_of_no_numbers_gets_no_score(classifier, value):
+    waveforms = np.zeros((2, 9000), np.float32)
+    waveforms[1, 5000] = value
+    for score in (classifier.score, tf.function(classifier.score)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"waveform : Tensor had (NaN|Inf|-Inf)"):
+            score(waveforms)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        scoring.score_clips([(0, waveforms[1])], 1, classifier)
+
+
 def test_another_form_of_the_model_scores_the_same_windows(classifier):
     waveforms = [(0, np.ones(9000, np.float32)), (1, np.ones(10, np.float32))]
     seen = []

@@ -79,6 +79,18 @@ def test_they_are_computed_once_and_a_broken_file_again(body, entries, config):
     assert {file for file, time in kept(config).items() if files[file] != time} == {broken, gone}
 
 
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1] + b"\x7f", lambda whole: bytes(len(whole)), lambda _: b""])
+def test_damaged_embeddings_are_computed_again_and_said(body, entries, config, damage, capsys):
+    first = embeddings.embeddings(body, entries[:5], config)
+    damaged = sorted(kept(config))[0]
+    whole = damaged.read_bytes()
+    damaged.write_bytes(damage(whole))
+    capsys.readouterr()
+    np.testing.assert_allclose(embeddings.embeddings(body, entries[:5], config), first, rtol=1e-4, atol=1e-5)
+    assert "cache: 1 damaged embeddings are computed anew" in capsys.readouterr().err
+    assert len(damaged.read_bytes()) == len(whole)
+
+
 def test_other_weights_or_settings_get_their_own(body, entries, config):
     first = embeddings.embeddings(body, entries[:2], config)
     layer = body.get_layer("layer5_pointwise_conv")

@@ -6,21 +6,16 @@ function of the same graph, as soxr is, which changes the rate. Both let go of P
 they compute, so that calls on several threads run side by side.
 """
 
-import io
 import os
 
 import numpy as np
-import soundfile
 import tensorflow as tf
 
-from urbansound.audio.limits import MAX_CHANNELS, MAX_FILE_BYTES, MAX_PEAK, MAX_SAMPLES, RATES
+from urbansound.audio import sndfile
+from urbansound.audio.limits import MAX_FILE_BYTES, MAX_SAMPLES
 from urbansound.audio.resample import resample
 from urbansound.audio.wav import read_wav
 from urbansound.errors import InputError
-
-# Samples of all channels that libsndfile converts at a time: many, since soundfile seeks after each
-# block, and a bounded number, whatever length a header claims.
-BLOCK = 2**20
 
 
 def decode_in_graph(path, sample_rate):
@@ -63,16 +58,16 @@ def decode_bytes(data, sample_rate):
 
     Args:
       data: bytes of a WAV file (8- to 32-bit integer, float, double, ADPCM, mu-law, A-law, plain or
-        EXTENSIBLE; see `read_header` for what is forgiven) or of any other kind that libsndfile
-        reads: FLAC, Ogg, MP3, AIFF, RF64, W64 ...
+        EXTENSIBLE; see `read_header` for what is forgiven), or of another kind in `sndfile.CHECKED`:
+        FLAC, Ogg, MP3, AIFF, AU, CAF, NIST, RF64, VOC, W64.
       sample_rate: Hz wanted.
 
     Returns:
       float32 [samples], at least one, all finite; full scale of integer formats is -1 to 1.
 
     Raises:
-      InputError: it can't be decoded, is longer than MAX_SAMPLES, or holds samples that are no
-      numbers; one line, only the fault.
+      InputError: it can't be decoded, is cut off, is longer than MAX_SAMPLES, or holds samples that
+      are no numbers; one line, only the fault.
     """
     return _checked(*_BYTES_DECODER(tf.constant(data), sample_rate))
 
@@ -82,7 +77,7 @@ def _decode(contents, sample_rate):
     waveform, rate, fault, other = read_wav(contents)
     waveform, rate, fault = tf.cond(
         other >= 0,
-        lambda: _in_python(_read_with_libsndfile, contents, other),
+        lambda: _in_python(sndfile.read, contents, other),
         lambda: (waveform, rate, fault),
     )
     waveform, _, fault = tf.cond(
@@ -131,87 +126,18 @@ def _refusal(path):
             if size > MAX_FILE_BYTES:
                 return f"larger than {MAX_FILE_BYTES} bytes".encode()
             if size > MAX_SAMPLES:
-                with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-                    _check_length(sound.frames * sound.channels)
+                sndfile.check_length(sndfile.promised_samples(file))
     except OSError as error:
         return f"can't be read ({error.strerror})".encode()
     except InputError as error:
         return str(error).encode()
-    except soundfile.LibsndfileError:
-        pass  # Whatever it is, the decoder will say.
     return b""
-
-
-def _read_with_libsndfile(data, code):
-    """(mono waveform float32 [frames], sample rate in Hz) of bytes; `code`: WAVE_FORMAT number, 0 of no WAV file."""
-    blocks, frames = [], 0
-    try:
-        with soundfile.SoundFile(_Bytes(data)) as sound, np.errstate(over="ignore", invalid="ignore"):
-            channels, rate, promised = sound.channels, sound.samplerate, sound.frames
-            _check_limits(channels, rate)
-            _check_length(promised * channels)
-            while len(block := sound.read(BLOCK // channels, dtype="float32", always_2d=True)):
-                frames += len(block)
-                _check_length(frames * channels)
-                blocks.append(_average(block))
-    except soundfile.LibsndfileError as error:
-        what = f"WAV of encoding {code:#06x}" if code else _starts_with(data)
-        reason = error.error_string.strip().rstrip(".")
-        raise InputError(f"no sound that libsndfile can decode ({what}: {reason})") from None
-    if frames == 0:
-        raise InputError("holds no samples")
-    if frames < 0.99 * promised:  # a whole MP3 may fall short by its last frames
-        raise InputError(f"truncated: header promises {promised} samples, {frames} are there")
-    waveform = np.concatenate(blocks)
-    if not -MAX_PEAK <= waveform.min() <= waveform.max() <= MAX_PEAK:  # false for NaN
-        raise InputError(f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}")
-    return waveform, rate
-
-
-class _Bytes(io.BytesIO):
-    """Bytes for libsndfile, whose calls must not raise: a seek to nowhere stays in place, as C's does."""
-
-    def seek(self, offset, whence=os.SEEK_SET):
-        """The place after the seek."""
-        try:
-            return super().seek(offset, whence)
-        except (ValueError, OverflowError):
-            return self.tell()
-
-
-def _average(samples):
-    """The mean over channels, float32 [frames], of float32 [frames, channels].
-
-    Channel by channel, since numpy's mean over a short last axis takes 20 times as long.
-    """
-    total = samples[:, 0]
-    for channel in range(1, samples.shape[1]):
-        total = total + samples[:, channel]
-    return total * np.float32(1 / samples.shape[1])
 
 
 def _resample(waveform, rate, sample_rate):
     """(waveform at another rate, float32 [at least 1], that rate)."""
-    _check_length(len(waveform) * sample_rate / rate)
+    sndfile.check_length(len(waveform) * sample_rate / rate)
     resampled = resample(waveform, rate, sample_rate)
     if len(resampled) == 0:
         raise InputError(f"too short: {len(waveform)} samples at {rate} Hz")
     return resampled, sample_rate
-
-
-def _starts_with(data):
-    """How a file begins, for a message: "starts with 'OggS'" or "empty"."""
-    return f"starts with {repr(data[:4])[1:]}" if data else "empty"
-
-
-def _check_limits(channels, rate):
-    """Raise InputError for a number of channels or a sample rate (Hz) that no recorder has."""
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise InputError(f"number of channels must be 1 to {MAX_CHANNELS}. Received: {channels}")
-    if not RATES[0] <= rate <= RATES[1]:
-        raise InputError(f"sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: {rate}")
-
-
-def _check_length(samples):
-    if samples > MAX_SAMPLES:
-        raise InputError(f"longer than {MAX_SAMPLES} samples; cut it into shorter files")

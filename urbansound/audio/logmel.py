@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound.audio.mel_filterbank import mel_filterbank
-from urbansound.config import AudioConfig
+from urbansound.config import AudioConfig, section_from_dict
 from urbansound.errors import InputError
 
 LEAST_MEAN = 1e-10  # of mel energies that are scaled to a mean; digital silence stays silent
@@ -16,8 +16,9 @@ LEAST_MEAN = 1e-10  # of mel energies that are scaled to a mean; digital silence
 def log_mel(waveforms, config: AudioConfig):
     """Waveforms to log-mel spectrograms, each clip by itself.
 
-    Conventions: the Hann window is periodic. Padded (reflect, zeros), frame t is centred on sample
-    t * hop_length, there are 1 + samples // hop_length frames, and the result is that of torchaudio
+    Conventions: remove_dc first subtracts the mean of each clip's samples; zeros that make a short clip
+    longer count as samples. The Hann window is periodic. Padded (reflect, zeros), frame t is centred on
+    sample t * hop_length, there are 1 + samples // hop_length frames, and the result is that of torchaudio
     (reflect) and librosa (zeros) with their center=True. Unpadded, frame t starts at sample
     t * hop_length and there are 1 + (samples - win_length) // hop_length frames, as in `tf.signal.stft`.
 
@@ -39,7 +40,10 @@ def log_mel(waveforms, config: AudioConfig):
     waveforms = tf.convert_to_tensor(waveforms)
     if not waveforms.dtype.is_floating:
         raise InputError(f"waveforms must be float in [-1, 1]. Received: {waveforms.dtype.name}; divide int16 by 32768")
-    frames = _frames(tf.cast(waveforms, tf.float32), config)  # [..., frames, win_length]
+    waveforms = tf.cast(waveforms, tf.float32)
+    if config.remove_dc:
+        waveforms -= tf.reduce_mean(waveforms, axis=-1, keepdims=True)
+    frames = _frames(waveforms, config)  # [..., frames, win_length]
     spectrum = tf.signal.rfft(frames * hann_window(config.win_length), [config.n_fft])  # complex64 [..., frames, bins]
     mel = tf.tensordot(_magnitude_power(spectrum, config.power), mel_filterbank(config), 1)  # [..., frames, n_mels]
     return _compress(_levelled(mel, config.mean_level), config)
@@ -69,7 +73,7 @@ class LogMel(keras.layers.Layer):
     def from_config(cls, config):
         """The layer that `get_config` described."""
         settings = dict(config)
-        return cls(AudioConfig(**settings.pop("audio")), **settings)
+        return cls(section_from_dict(AudioConfig, settings.pop("audio")), **settings)
 
 
 def _frames(waveforms, config):

@@ -4,7 +4,17 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound.audio.limits import MAX_PEAK
-from urbansound.audio.wav_header import A_LAW, ENCODINGS, FLOAT, MU_LAW, PCM, fault_text, place_of, read_header
+from urbansound.audio.wav_header import (
+    A_LAW,
+    ENCODINGS,
+    FLOAT,
+    MU_LAW,
+    PCM,
+    PCM_PADDED,
+    fault_text,
+    place_of,
+    read_header,
+)
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
@@ -41,8 +51,10 @@ def read_wav(contents):
     header = read_header(contents)
     waveform = tf.cond(header.fault == 0, lambda: _waveform(contents, header), lambda: tf.zeros([0], tf.float32))
     # Integers are numbers; the comparison is false for NaN.
-    within = tf.cond(header.code == FLOAT, lambda: tf.reduce_all(tf.abs(waveform) <= MAX_PEAK), lambda: True)
-    fault = tf.where(within, header.fault, tf.constant(place_of("no_numbers"), tf.int64))
+    unsure = (header.code == FLOAT) | (header.code == PCM_PADDED)
+    within = tf.cond(unsure, lambda: tf.reduce_all(tf.abs(waveform) <= MAX_PEAK), lambda: True)
+    wrong = tf.where(header.code == FLOAT, place_of("no_numbers"), place_of("no_24_bits"))
+    fault = tf.where(within, header.fault, tf.cast(wrong, tf.int64))
     other = tf.cast(header.fault == place_of("no_riff"), tf.int64) - 1
     other = tf.where(header.fault == place_of("other_encoding"), header.code, other)
     waveform = waveform[: tf.where(within, header.frames, 0)]
@@ -72,6 +84,13 @@ def _decoders():
         unsigned = tf.cast(middle, tf.float32) * 256 + tf.cast(low, tf.float32)
         return tf.cast(tf.bitcast(high, tf.int8), tf.float32) * 65536 + unsigned
 
+    def int24_padded(sound):
+        samples = tf.io.decode_raw(sound, tf.int32)
+        lower = tf.reduce_all(samples == tf.bitwise.right_shift(tf.bitwise.left_shift(samples, 8), 8))
+        upper = tf.reduce_all(tf.bitwise.bitwise_and(samples, 0xFF) == 0)
+        # Of silence both are true. Where neither is, it is no 24 bits, but floats, say.
+        return tf.cast(samples, tf.float32) * tf.where(upper, 2.0**-8, tf.where(lower, 1.0, np.nan))
+
     def companded(table):
         return lambda sound: tf.gather(table, tf.cast(tf.io.decode_raw(sound, tf.uint8), tf.int32))
 
@@ -84,6 +103,7 @@ def _decoders():
         (FLOAT, 8): (1.0, raw(tf.float64)),
         (A_LAW, 1): (2.0**-15, companded(_a_law())),
         (MU_LAW, 1): (2.0**-15, companded(_mu_law())),
+        (PCM_PADDED, 4): (2.0**-23, int24_padded),
     }
 
 

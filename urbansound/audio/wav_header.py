@@ -12,11 +12,16 @@ import tensorflow as tf
 from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
-# (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes.
-ENCODINGS = ((PCM, 1), (PCM, 2), (PCM, 3), (PCM, 4), (FLOAT, 4), (FLOAT, 8), (A_LAW, 1), (MU_LAW, 1))
+# (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes. In PADDED, 24 bits lie in 4 bytes,
+# in the upper ones as Microsoft has it, or in the lower ones as ALSA's S24_LE has it.
+PCM_PADDED = PCM + 2**16
+ENCODINGS = (
+    *((PCM, 1), (PCM, 2), (PCM, 3), (PCM, 4), (FLOAT, 4), (FLOAT, 8), (A_LAW, 1), (MU_LAW, 1)),
+    (PCM_PADDED, 4),
+)
 # EXTENSIBLE names its encoding by a GUID; these are the 14 bytes after the code in Microsoft's own.
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-MAX_CHUNKS = 1_000  # before the data; a longer chain is no recorder's
+MAX_CHUNKS = 1_000  # that are read; a longer chain before the data is no recorder's
 # A writer to a pipe can't know the length: ffmpeg declares 2**32 - 1 bytes, arecord 2**31, SoX 0x7FFFF000.
 ENDLESS = 0x7FFF_0000
 
@@ -36,12 +41,16 @@ FAULTS = {
     "no_data": "truncated: no data chunk in its <length> bytes",
     "no_fmt": "its data chunk stands before its fmt chunk",
     "cut_off": "truncated: header promises <declared> bytes of samples, <there> are there",
+    "unclaimed": "header promises <declared> bytes of samples, but <rest> bytes that are no chunks follow; "
+    "mend its length",
     "no_samples": "holds no samples",
     "too_long": f"longer than {MAX_SAMPLES} samples; cut it into shorter files",
     "other_encoding": "encoding must be integer, float, mu-law or A-law. Received: WAVE_FORMAT number <code>",
+    "no_24_bits": "header promises 24 bits in 4 bytes, but its samples have more; convert it to plain 24 or 32 bits",
     "no_numbers": f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}",
 }
 BEYOND = 2**62  # a place after the end of every file
+BYTE_VALUES = (1, 2**8, 2**16, 2**24)
 
 
 class WavHeader(typing.NamedTuple):
@@ -75,17 +84,18 @@ class _Format(typing.NamedTuple):
 def read_header(contents):
     """What the chunks of a RIFF WAVE file say, if it can be true.
 
-    Lenient where real writers err: any chunks may stand before the data and anything after it; the
-    RIFF size may be wrong; the data of a writer to a pipe, who declares none or ENDLESS bytes,
-    extends to the end of the file; half a frame at the end is dropped.
+    Lenient where real writers err: any chunks may stand before the data and after it; a chunk of odd
+    size may lack its padding; the RIFF size may be wrong; half a frame at the end is dropped. The data
+    extends to the end of the file where a writer to a pipe declares none or ENDLESS bytes, and where
+    what follows it is no chain of chunks and longer than it: its size was never mended.
 
     Args:
       contents: string scalar, a whole file of any kind.
 
     Returns:
-      A WavHeader. Its fault says where the file is no WAV file, is cut off, has no samples or more
-      than MAX_SAMPLES, is of an encoding beyond ENCODINGS, or where its header contradicts itself or
-      is beyond RATES or MAX_CHANNELS.
+      A WavHeader. Its fault says where the file is no WAV file, is cut off, is followed by what is no
+      chunk, has no samples or more than MAX_SAMPLES, is of an encoding beyond ENCODINGS, or where its
+      header contradicts itself or is beyond RATES or MAX_CHANNELS.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft 1991);
       Multiple Channel Audio Data and WAVE Files (Microsoft 2001) for EXTENSIBLE.
@@ -93,12 +103,14 @@ def read_header(contents):
     length = _length(contents)
     riff, riff_size, kind = tf.unstack(_numbers(contents, 0, 3))
     is_riff, is_wave = riff == _number(b"RIFF"), kind == _number(b"WAVE")
-    offset, declared, form = _walk(contents, tf.where(is_riff & is_wave, length, 0))
+    offset, declared, chained, form = _walk(contents, tf.where(is_riff & is_wave, length, 0))
     there = length - offset
+    known = form.encoding < len(ENCODINGS)  # libsndfile, which decodes the others, believes what is declared
     # Of companded files that declare no data, libsndfile takes only what the writer of this size left.
     companded = (form.code == A_LAW) | (form.code == MU_LAW)
     unfinished = (declared == 0) & tf.where(companded, riff_size == 8, riff_size + 8 != length)
-    size = tf.where(unfinished | ((declared >= ENDLESS) & (declared > there)), there, declared)
+    stuck = ~chained & known & (there - declared > declared)
+    size = tf.where(unfinished | stuck | ((declared >= ENDLESS) & (declared > there)), there, declared)
     frames = size // tf.maximum(form.frame_bytes, 1)
     fault = _first(
         no_riff=~is_riff,
@@ -107,12 +119,13 @@ def read_header(contents):
         no_data=offset == 0,
         no_fmt=form.rate == 0,
         cut_off=size > there,
+        unclaimed=~chained & (size < there),
         no_samples=(frames == 0) | (size < form.block_align),
         too_long=frames * form.channels > MAX_SAMPLES,
-        other_encoding=form.encoding == len(ENCODINGS),
+        other_encoding=~known,
     )
     fault = tf.where(form.fault > 0, form.fault, fault)
-    numbers = {**form._asdict(), "length": length, "declared": size, "there": there}
+    numbers = {**form._asdict(), "length": length, "declared": size, "there": there, "rest": there - size}
     return WavHeader(*form[:5], offset, frames, fault, numbers)
 
 
@@ -140,9 +153,9 @@ def _first(**faults):
 
 
 def _walk(contents, length):
-    """Chunk by chunk to the first data chunk: (offset and declared bytes of the data, _Format).
+    """Chunk by chunk: (offset and declared bytes of the first data chunk, whether what follows is chunks, _Format).
 
-    Offset 0: there is none.
+    Offset 0: there is no data chunk.
     """
 
     def more(place, _form):
@@ -150,21 +163,29 @@ def _walk(contents, length):
         return (step < MAX_CHUNKS) & (start + 8 <= length)
 
     def next_chunk(place, form):
-        step, start, *_ = tf.unstack(place)
-        name, declared = tf.unstack(_numbers(contents, start, 2))
-        content = start + 8
+        step, start, odd, offset, size, chained = tf.unstack(place)
+        # The byte that pads a chunk of odd size is no letter, and some writers leave it out.
+        head = _bytes(contents, start, 9)
+        padding = odd * (1 - _letters(head[0]))
+        start, head = start + padding, tf.slice(head, [padding], [8])
+        name, declared = tf.unstack(tf.reduce_sum(tf.reshape(head, [2, 4]) * BYTE_VALUES, axis=1))
+        end = start + 8 + declared
+        before = offset == 0
         form = tf.cond(
-            name == _number(b"fmt "),
-            lambda: _read_fmt(contents, content, tf.minimum(declared, length - content)),
+            before & (name == _number(b"fmt ")),
+            lambda: _read_fmt(contents, start + 8, tf.minimum(declared, length - start - 8)),
             lambda: form,
         )
-        is_data = name == _number(b"data")
-        end = tf.where(is_data | (form[-1] > 0), BEYOND, content + declared + declared % 2)
-        return tf.stack([step + 1, end, tf.where(is_data, content, 0), declared]), form
+        is_data = before & (name == _number(b"data"))
+        chained = tf.where(~before, _letters(head[:4]) * tf.cast(end <= length, tf.int64), 1)
+        offset, size = tf.where(is_data, start + 8, offset), tf.where(is_data, declared, size)
+        end = tf.where((chained == 0) | (form[-1] > 0), BEYOND, end)
+        return tf.stack([step + 1, end, declared % 2, offset, size, chained]), form
 
-    start = tf.constant([0, 12, 0, 0], tf.int64), tf.zeros([len(_Format._fields)], tf.int64)
+    start = tf.constant([0, 12, 0, 0, 0, 1], tf.int64), tf.zeros([len(_Format._fields)], tf.int64)
     place, form = tf.while_loop(more, next_chunk, start, parallel_iterations=1)
-    return *tf.unstack(place)[2:], _Format(*tf.unstack(form))
+    *_, offset, size, chained = tf.unstack(place)
+    return offset, size, chained == 1, _Format(*tf.unstack(form))
 
 
 def _read_fmt(contents, offset, size):
@@ -172,12 +193,14 @@ def _read_fmt(contents, offset, size):
     words = _words(contents, offset, 20)
     code, channels, low, high, _, _, block_align, bits, *_ = tf.unstack(words)
     rate, extensible = low + high * 2**16, code == EXTENSIBLE
+    padded = (code == PCM) & (bits == 24) & (block_align == 4 * channels)
     of_microsoft = tf.reduce_all(words[13:] == memoryview(GUID_TAIL).cast("H").tolist())
     code = tf.where(extensible & of_microsoft, words[12], code)
-    plain = (code == PCM) | (code == FLOAT)
+    code, bits = tf.where(~padded, code, PCM_PADDED), tf.where(~padded, bits, 32)
+    plain = (code == PCM) | (code == FLOAT) | padded
     sample_bytes = tf.where(plain, block_align // tf.maximum(channels, 1), 1)
-    known = [number * 2**16 + size for number, size in ENCODINGS]
-    encoding = tf.argmax(tf.concat([code * 2**16 + sample_bytes == known, [True]], axis=0))
+    known = [number * 2**8 + size for number, size in ENCODINGS]
+    encoding = tf.argmax(tf.concat([code * 2**8 + sample_bytes == known, [True]], axis=0))
     consistent = (block_align == sample_bytes * channels) & ((bits + 7) // 8 == sample_bytes)
     fault = _first(
         short_fmt=size < 16,
@@ -189,6 +212,11 @@ def _read_fmt(contents, offset, size):
     )
     frame_bytes = tf.where(encoding < len(ENCODINGS), channels * sample_bytes, block_align)
     return tf.stack([code, encoding, channels, rate, frame_bytes, block_align, bits, size, fault])
+
+
+def _letters(codes):
+    """1 where bytes, int64 [any], are all printable in ASCII, else 0."""
+    return tf.cast(tf.reduce_all((codes >= 0x20) & (codes < 0x7F)), tf.int64)
 
 
 def _length(contents):
@@ -203,6 +231,11 @@ def _number(name):
 def _numbers(contents, offset, count):
     """32-bit numbers int64 [count] from byte `offset` on; what lies beyond the end reads as 0."""
     return tf.bitwise.bitwise_and(tf.cast(_raw(contents, offset, 4 * count, tf.int32), tf.int64), 0xFFFF_FFFF)
+
+
+def _bytes(contents, offset, count):
+    """Bytes int64 [count] from byte `offset` on; what lies beyond the end reads as 0."""
+    return tf.cast(_raw(contents, offset, count, tf.uint8), tf.int64)
 
 
 def _words(contents, offset, count):

@@ -17,6 +17,7 @@ __all__ = [
     "TrainConfig",
     "base_type",
     "check_field",
+    "section_from_dict",
     "setting",
 ]
 
@@ -81,7 +82,7 @@ class Config:
         known = {field.name: field.type for field in dataclasses.fields(cls)}
         if not isinstance(sections, dict) or set(sections) != set(known):
             raise InputError(f"config must hold the sections {', '.join(known)}")
-        return cls(**{name: _section_from_dict(known[name], values) for name, values in sections.items()})
+        return cls(**{name: section_from_dict(known[name], values) for name, values in sections.items()})
 
     @classmethod
     def load(cls, path):
@@ -89,9 +90,15 @@ class Config:
         return cls.from_json(Path(path).read_text())
 
 
-def _section_from_dict(section, values):
-    fields = {field.name: field for field in dataclasses.fields(section)}
+def section_from_dict(section, values):
+    """The section (a class, such as AudioConfig) of plain JSON values; what they lack is as it was before that setting.
+
+    Raises:
+      InputError: a setting that this version does not know, or a value out of its limits.
+    """
+    fields = {field.name: field.metadata["absent"] for field in dataclasses.fields(section)}
     unknown = set(values) - set(fields)
     if unknown:
         raise InputError(f"config section {section.__name__} has unknown settings: {', '.join(sorted(unknown))}")
-    return section(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return section(**{**fields, **given})

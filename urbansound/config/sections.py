@@ -38,6 +38,9 @@ class AudioConfig(Checked):
         "none: the first frame starts at the first sample",
         choices=("reflect", "zeros", "none"),
     )
+    remove_dc: bool = setting(
+        True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
+    )
     mean_level: float | None = setting(
         None,
         "mean that each clip's mel energies are scaled to, so that loudness plays no part; none: off",

@@ -8,10 +8,15 @@ import typing
 from urbansound.errors import InputError
 
 
-def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None):
-    """A dataclass field with its help line and the limits that `check_field` enforces."""
+def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None, absent=dataclasses.MISSING):
+    """A dataclass field with its help line and the limits that `check_field` enforces.
+
+    `absent` is its value in files that lack it, where that is not the default: what runs did that are older
+    than the setting.
+    """
     limits = {"choices": choices, "minimum": minimum, "above": above, "maximum": maximum}
-    return dataclasses.field(default=default, metadata={"help": help, **limits})
+    absent = default if absent is dataclasses.MISSING else absent
+    return dataclasses.field(default=default, metadata={"help": help, "absent": absent, **limits})
 
 
 def base_type(annotation):

@@ -1,14 +1,17 @@
 """Decoded waveforms on disk, decoded once and read back by every later epoch, fold and run.
 
-One file per clip: float32 scale, int32 number of samples, then that many int16 samples; a sample's
-value is int16 * scale, so the error is at most 1.6e-5 of the clip's peak. Its name is a hash of
-what made it (path, size and time of the clip, sample rate, this format), so a changed clip or
-setting never meets an old file, and it is renamed into place, so an interruption leaves no half.
+One file per clip (see `sealed`): float32 scale, int32 number of samples, then that many int16 samples;
+a sample's value is int16 * scale, so the error is at most 1.6e-5 of the clip's peak. Its name is a hash
+of what made it (path, size and time of the clip, sample rate, this format), so a changed clip or
+setting never meets an old file, and it is renamed into place, so an interruption leaves no half. A file
+that is damaged all the same is decoded anew, and one that is damaged later ends the run.
 """
 
 import hashlib
 import os
 import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +19,15 @@ import pandas as pd
 import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
+from urbansound.data import sealed
 from urbansound.errors import InputError
-from urbansound.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 HEADER = struct.Struct("<fi")
 
 
 def fill(paths, sample_rate, cache_dir, on_progress=None):
-    """Decode every clip that the cache lacks.
+    """Decode every clip that the cache lacks, or holds damaged: how many those are, a line on stderr says.
 
     Args:
       paths: clips, any format that `audio.decode` reads.
@@ -40,7 +43,10 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
       InputError: the cache folder can't be written.
     """
     entries = [_entry(path, sample_rate, cache_dir) for path in paths]
-    missing = [i for i, entry in enumerate(entries) if not _is_whole(entry)]
+    with ThreadPoolExecutor() as pool:
+        missing = [i for i, whole in enumerate(pool.map(_is_whole, entries)) if not whole]
+    if damaged := sealed.count_damaged(entries, missing):
+        print(f"cache: {damaged} damaged waveforms are decoded anew", file=sys.stderr)
     faults = []
     # To trace the decoder takes half a second, which is only worth it where something is to be decoded.
     waveforms = decoded([paths[i] for i in missing], sample_rate) if missing else ()
@@ -79,8 +85,12 @@ def waveforms(entries):
 
 
 def read(entry):
-    """The waveform float32 [samples] in cache file `entry` (a string tensor), in-graph."""
-    raw = tf.io.decode_raw(tf.io.read_file(entry), tf.int16)
+    """The waveform float32 [samples] in cache file `entry` (a string tensor), in-graph.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the file has been damaged since `fill` saw it.
+    """
+    raw = tf.io.decode_raw(sealed.payload_of(entry), tf.int16)
     scale = tf.bitcast(raw[:2], tf.float32)
     return tf.cast(raw[4:], tf.float32) * scale
 
@@ -93,23 +103,19 @@ def _entry(path, sample_rate, cache_dir):
 
 
 def _is_whole(entry):
-    try:
-        with open(entry, "rb") as file:
-            header = file.read(HEADER.size)
-            size = os.fstat(file.fileno()).st_size
-    except OSError:
+    payload = sealed.read(entry)
+    if payload is None or len(payload) < HEADER.size:
         return False
-    return len(header) == HEADER.size and size == HEADER.size + 2 * HEADER.unpack(header)[1]
+    scale, samples = HEADER.unpack_from(payload)
+    return 0 < scale < np.inf and samples > 0 and len(payload) == HEADER.size + 2 * samples
 
 
 def _write(entry, waveform):
     peak = np.max(np.abs(waveform), initial=0.0)
-    scale = np.float32(peak / 32767 if peak > 0 else 1.0)
+    scale = max(np.float32(peak / 32767), np.finfo(np.float32).tiny) if peak > 0 else np.float32(1)
     samples = np.round(waveform / scale).astype("<i2")
     try:
-        with replacing(entry) as part, open(part, "wb") as file:
-            file.write(HEADER.pack(scale, len(samples)))
-            samples.tofile(file)
+        sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())
     except OSError as error:
         raise InputError(
             f"{entry}: can't write the waveform cache ({error.strerror}); pass --cache_dir=FOLDER"

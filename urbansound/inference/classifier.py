@@ -76,7 +76,11 @@ def score_waveforms(waveforms, score_windows, classifier):
 
     Returns:
       float32 [batch, classes].
+
+    Raises:
+      tf.errors.InvalidArgumentError: a waveform holds a NaN or an infinity, of which layers make some score.
     """
+    waveforms = tf.debugging.check_numerics(waveforms, "waveform")
     samples, hop = classifier.audio.clip_samples, classifier.hop
     length = tf.maximum(tf.shape(waveforms)[1], samples)
     waveforms = lengthen(waveforms, length, classifier.short_clips)

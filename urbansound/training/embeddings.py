@@ -1,13 +1,15 @@
 """Embeddings of a frozen body: computed once per clip and kept on disk.
 
-One file per clip holds the body's float32 output. Its name is a hash of all that made it (the cached
+One file per clip (see `sealed`) holds the body's float32 output. Its name is a hash of all that made it (the cached
 waveform, the settings of the log-mel, the body's layers and weights), so a changed clip, setting, layer or
-weight never meets an old file. It is renamed into place, so an interruption leaves no half.
+weight never meets an old file. It is renamed into place, so an interruption leaves no half; a damaged one is
+computed anew.
 """
 
 import dataclasses
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -16,9 +18,8 @@ import tensorflow as tf
 
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
-from urbansound.data import cache
+from urbansound.data import cache, sealed
 from urbansound.errors import InputError
-from urbansound.files import replacing
 from urbansound.progress import bar
 
 BATCH = 16
@@ -31,7 +32,7 @@ def split(network, embedding):
 
 
 def embeddings(body, entries, config):
-    """Embeddings of clips, from the cache where it has them.
+    """Embeddings of clips, from the cache where it has them; how many are damaged there, a line on stderr says.
 
     Args:
       body: a keras.Model from log-mel to embeddings [batch, values], of which nothing is trained.
@@ -46,15 +47,19 @@ def embeddings(body, entries, config):
     """
     shape, made_by = body.output.shape[1:], _digest(body, config)
     files = [_file(entry, made_by, config.data.cache_dir) for entry in entries]
-    missing = [i for i, file in enumerate(files) if not _is_whole(file, shape)]
+    found = [_read(file, shape) for file in files]
+    missing = [i for i, values in enumerate(found) if values is None]
+    if damaged := sealed.count_damaged(files, missing):
+        print(f"cache: {damaged} damaged embeddings are computed anew", file=sys.stderr)
     compute, done = tf.function(body), 0
     with bar("embedding clips") as on_progress:
         for log_mels in _log_mels([entries[i] for i in missing], config) if missing else ():
             for values in compute(log_mels, training=False).numpy():
+                found[missing[done]] = values
                 _write(files[missing[done]], values)
                 done += 1
             on_progress(done, len(missing))
-    return np.array([np.fromfile(file, "<f4") for file in files], np.float32).reshape(-1, *shape)
+    return np.array(found, np.float32).reshape(-1, *shape)
 
 
 def _log_mels(entries, config):
@@ -100,14 +105,17 @@ def _file(entry, made_by, cache_dir):
     return Path(cache_dir) / "embeddings" / key[:2] / f"{key}.f32"
 
 
-def _is_whole(file, shape):
-    return file.is_file() and file.stat().st_size == 4 * np.prod(shape)
+def _read(file, shape):
+    """Values float32 `shape` of a clip; None where the file is gone or damaged."""
+    payload = sealed.read(file)
+    return (
+        None if payload is None or len(payload) != 4 * np.prod(shape) else np.frombuffer(payload, "<f4").reshape(shape)
+    )
 
 
 def _write(file, values):
     try:
-        with replacing(file) as part:
-            values.astype("<f4").tofile(part)
+        sealed.write(file, values.astype("<f4").tobytes())
     except OSError as error:
         raise InputError(
             f"{file}: can't write the embedding cache ({error.strerror}); pass --cache_dir=FOLDER"

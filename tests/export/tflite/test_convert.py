@@ -86,6 +86,28 @@ def test_silence_gets_the_scores_of_keras(classifier, files, format):
     np.testing.assert_allclose(scores, classifier.score_windows(silence), atol=0.1)
 
 
+@pytest.mark.parametrize("format", WAVEFORM_FORMATS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_waveform_of_no_numbers_gets_no_confident_score(files, format, value):
+    score, waveforms = runtime.score_windows(files[format], AUDIO), sounds(AUDIO, 2, seed=3)
+    expected = score(waveforms)
+    for place in (0, 2000, AUDIO.clip_samples - 1):
+        broken = waveforms.copy()
+        broken[0, place] = value
+        scores = score(broken)
+        assert np.isnan(scores[0]).all()
+        np.testing.assert_array_equal(scores[1], expected[1])  # and the next is scored as ever
+
+
+@pytest.mark.parametrize("format", WAVEFORM_FORMATS)
+def test_a_recorder_s_dc_offset_costs_a_file_nothing(classifier, files, format):
+    score, waveforms = runtime.score_windows(files[format], AUDIO), sounds(AUDIO, 10, seed=3)
+    # int8 activations next to the middle between two steps fall on either side of it.
+    tolerance = 0.02 if format == "int8" else 1e-3
+    np.testing.assert_allclose(score(waveforms + np.float32(0.1)), score(waveforms), atol=tolerance)
+    np.testing.assert_allclose(score(waveforms), classifier.score_windows(waveforms), atol=5 * tolerance)
+
+
 def test_a_file_scores_waveforms_of_any_length(classifier, files):
     waveform = np.concatenate(sounds(AUDIO, 3, seed=4))[np.newaxis, :-1000]
     scores = score_waveforms(waveform, runtime.score_windows(files["float32"], AUDIO), classifier)

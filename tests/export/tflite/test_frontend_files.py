@@ -30,7 +30,9 @@ static double sample(long n) {
 int main(int argc, char **argv) {
   FILE *file = fopen(argv[1], "rb");
   if (argc != 2 || !file || fread(x, sizeof(float), FRONTEND_CLIP_SAMPLES, file) != FRONTEND_CLIP_SAMPLES) return 1;
-  double largest = -INFINITY, mean = 0;
+  double largest = -INFINITY, mean = 0, dc = 0;
+  for (long n = 0; n < FRONTEND_CLIP_SAMPLES; n++) dc += x[n] / (double)FRONTEND_CLIP_SAMPLES;
+  for (long n = 0; n < FRONTEND_CLIP_SAMPLES && FRONTEND_REMOVE_DC; n++) x[n] -= dc;
   for (long t = 0; t < FRONTEND_FRAMES; t++) {
     for (long k = 0; k <= FRONTEND_N_FFT / 2; k++) {
       double re = 0, im = 0;
@@ -78,6 +80,7 @@ SETTINGS = {
     "unpadded, magnitude, top_db": {"padding": "none", "power": 1.0, "top_db": 30.0, "mel_scale": "slaney"},
     "no logarithm, unit area": {"log": "none", "mel_norm": "slaney"},
     "of one level, ln": {"mean_level": 0.5, "log": "ln", "log_floor": 1e-3},
+    "DC kept": {"remove_dc": False},
 }
 
 
@@ -85,7 +88,7 @@ SETTINGS = {
 def written(request, tmp_path_factory):
     """(folder, classifier, content) of one front-end."""
     classifier = classifier_of(dataclasses.replace(AUDIO, **request.param), names=("dog bark", 'a "b"', "Straße"))
-    windows = sounds(classifier.audio, 12)
+    windows = sounds(classifier.audio, 12) + np.float32(0.01)  # a recorder's DC offset
     content = convert.convert(classifier, "int8_spectrogram", windows)
     folder = tmp_path_factory.mktemp("frontend")
     paths = frontend_files.write(folder, classifier, content, windows[:2])

@@ -1,0 +1,152 @@
+"""MP3 files counted frame by frame, since their length stands in a tag at most, and decoders believe the tag.
+
+A file without a tag has the length that a decoder guesses from its first frame. A file may also be several
+files joined, each with a tag of its own.
+
+Source: ISO/IEC 11172-3 and 13818-3 for frames; the tags of Xing and LAME as mpg123 reads them.
+"""
+
+import re
+
+from urbansound.errors import InputError
+
+# kbit/s by (MPEG-1, layer) and index from 1.
+BITRATES = {
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+RATES = (44100, 48000, 32000)  # of MPEG-1; MPEG-2 has half of them, MPEG-2.5 a quarter
+HALVINGS = {3: 0, 2: 1, 0: 2}  # by the number that stands for the version
+MOST_DAMAGE = 0.01  # share of a file's bytes that may be neither frames nor tags
+ID3V2 = re.compile(rb"ID3[\x02-\x04][^\xff].([\x00-\x7f]{4})", re.DOTALL)
+OTHER_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+COUNT = re.compile(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})", re.DOTALL)
+TAG_WITHIN = 64  # bytes from a frame's start
+
+
+def without_id3(data):
+    """Bytes without the ID3v2 tags that they start with."""
+    start = 0
+    while match := ID3V2.match(data, start):
+        start += _id3_bytes(match)
+    return data[start:]
+
+
+def starts_with_frame(data):
+    """Whether bytes start as an MP3 does."""
+    return _header(data, 0) is not None
+
+
+def tracks(data):
+    """The files that an MP3 file was joined of, one as a rule, each with a tag that tells its true length.
+
+    Args:
+      data: bytes that start with a frame.
+
+    Returns:
+      A list of (bytes, samples per channel that must come of them, 0 where their own tag tells). A tag that
+      counts less frames than there are is replaced. One that counts more is left: frames are missing.
+
+    Raises:
+      InputError: the last frame is cut off, or more than MOST_DAMAGE of the bytes are neither frames nor tags.
+    """
+    found, place, damage = [], 0, 0
+    while place < len(data):
+        if match := ID3V2.match(data, place):
+            place += _id3_bytes(match)
+            continue
+        header = _header(data, place)
+        if header is None or not _continues(data, place, header, found):
+            end = _next_frame(data, place + 1, found)
+            gap = data[place:end]
+            damage += 0 if gap.startswith(OTHER_TAGS) else len(gap.strip(b"\0"))
+            place = end
+            continue
+        kind, size, _ = header
+        frame = data[place : place + size]
+        if not found or found[-1][0] != kind or _is_tag(frame):
+            found.append((kind, []))
+        found[-1][1].append(frame)
+        place += size
+    if damage > MOST_DAMAGE * len(data):
+        raise InputError(f"damaged: {damage} of its {len(data)} bytes are no MP3 frames")
+    return [track for _, frames in found if (track := _track(frames))]
+
+
+def _header(data, place):
+    """(what frames of one stream have in common, bytes, samples) of the frame at a place; None where there is none."""
+    word = data[place : place + 4]
+    if len(word) < 4 or word[0] != 0xFF or word[1] < 0xE0:
+        return None
+    version, layer, bitrate, rate = word[1] >> 3 & 3, 4 - (word[1] >> 1 & 3), word[2] >> 4, word[2] >> 2 & 3
+    if version not in HALVINGS or layer == 4 or bitrate in (0, 15) or rate == 3:
+        return None
+    first = version == 3
+    hertz, padding = RATES[rate] >> HALVINGS[version], word[2] >> 1 & 1
+    samples = 384 if layer == 1 else 1152 if first or layer == 2 else 576
+    slot = 4 if layer == 1 else 1  # bytes that a length is counted in
+    size = (samples // 8 // slot * BITRATES[first, layer][bitrate - 1] * 1000 // hertz + padding) * slot
+    return (word[1] & 0xFE, word[2] & 0x0C), size, samples
+
+
+def _continues(data, place, header, found):
+    """Whether the frame at a place goes on with the stream before it, or starts one: bytes may look like a frame."""
+    kind, size, _ = header
+    if not found or found[-1][0] == kind:
+        return True
+    after = _header(data, place + size)
+    return after is not None and after[0] == kind
+
+
+def _next_frame(data, place, found):
+    """The place of the first frame from `place` on that another follows, or where an ID3v2 tag or the data ends."""
+    while (place := data.find(b"\xff", place)) >= 0:
+        header = _header(data, place)
+        if header is not None and _continues(data, place, header, ()):
+            after = _header(data, place + header[1])
+            if after is not None and after[0] == header[0]:
+                return place
+        place += 1
+    return len(data)
+
+
+def _id3_bytes(match):
+    """Bytes of an ID3v2 tag, of the match of its header."""
+    size = 0
+    for seven_bits in match[1]:
+        size = size << 7 | seven_bits
+    return 10 + size
+
+
+def _is_tag(frame):
+    return any(name in frame[:TAG_WITHIN] for name in (b"Xing", b"Info"))
+
+
+def _track(frames):
+    """(bytes, samples) of a track's frames, see `tracks`; None of a tag alone."""
+    tag = frames.pop(0) if _is_tag(frames[0]) else b""
+    if not frames:
+        return None
+    (_, size, samples), last = _header(frames[-1], 0), frames[-1]
+    match = COUNT.search(tag[: TAG_WITHIN + 12])
+    promised = int.from_bytes(match[1], "big") if match else 0
+    if len(last) < size:
+        if not promised:
+            raise InputError(f"truncated: {len(last)} of {size} bytes are there of its last MP3 frame")
+        frames.pop()
+    if promised >= len(frames):
+        return b"".join([tag, *frames]), 0
+    return b"".join([_tag(frames[0], len(frames)), *frames]), (len(frames) - 1) * samples  # decoders are late
+
+
+def _tag(frame, count):
+    """A frame for a decoder that counts those after it, in the format of one of them."""
+    head = bytes([frame[0], frame[1] | 1, frame[2] & 0x0C | 0xE0, frame[3]])  # no checksum, the highest bitrate
+    mono, first = frame[3] >> 6 == 3, frame[1] >> 3 & 3 == 3
+    side = (9 if mono else 17) if not first else (17 if mono else 32)
+    fields = b"Xing" + (1).to_bytes(4, "big") + count.to_bytes(4, "big")
+    return (head + bytes(side) + fields).ljust(_header(head, 0)[1], b"\0")
