@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from absl import flags as absl_flags
 
+from running import command
 from urbansound import flags
 from urbansound.config import Config
 
@@ -67,3 +68,36 @@ def test_serialized_flags_read_back(values, tmp_path):
     again = flags.define(absl_flags.FlagValues())
     again(["program", f"--flagfile={file}"])
     assert flags.config_from(again) == flags.config_from(values)
+
+
+def refused(*arguments, cwd):
+    """The line with which a command refuses its flags."""
+    done = command("train", *arguments, cwd=cwd)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_flag_files_that_are_no_text_are_refused_in_a_line_not_read_for_ever(tmp_path):
+    (tmp_path / "binary.flags").write_bytes(b"\xff\xfe--epochs=1")
+    (tmp_path / "nested.flags").write_text("# on\n--flagfile=/dev/zero\n")
+    assert "/dev/zero: not a file" in refused("--flagfile=/dev/zero", cwd=tmp_path)
+    assert "/dev/zero: not a file" in refused("--flagfile", "/dev/zero", cwd=tmp_path)
+    assert "/dev/zero: not a file" in refused("--flagfile=nested.flags", cwd=tmp_path)
+    assert "binary.flags: not text" in refused("--flagfile=binary.flags", cwd=tmp_path)
+    assert "absent.flags: can't be read" in refused("--flagfile=absent.flags", cwd=tmp_path)
+
+
+def test_a_chain_of_3000_flag_files_is_refused_in_a_line(tmp_path):
+    for i in range(3000):
+        (tmp_path / f"{i}.flags").write_text(f"--flagfile={i + 1}.flags\n")
+    (tmp_path / "wide.flags").write_text("--flagfile=wide.flags\n" * 50)
+    for name in ("0.flags", "wide.flags"):
+        assert "flag files name one another" in refused(f"--flagfile={name}", cwd=tmp_path)
+
+
+def test_flag_files_a_few_deep_are_read(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.flags").write_text(f"--flagfile={i + 1}.flags\n")
+    (tmp_path / "5.flags").write_text("--epochs=0\n")
+    assert "epochs must be at least 1" in refused("--flagfile=0.flags", cwd=tmp_path)

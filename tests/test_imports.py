@@ -25,7 +25,7 @@ ROOMS = {
     "data": {"audio", "files", "progress", "registry", "text"},
     "audio": {"config"},
     "config": {"errors"},
-    "command": {"errors", "text"},
+    "command": {"errors", "files", "text"},
     "files": {"errors"},
     "progress": {"errors"},
     "registry": {"errors"},

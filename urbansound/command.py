@@ -9,8 +9,11 @@ import time
 
 from absl import app, flags
 
-from urbansound.errors import InputError
+from urbansound.errors import InputError, system_fault
+from urbansound.files import read_text
 from urbansound.text import shown
+
+FLAG_FILES, FLAG_FILES_DEEP = 1000, 20  # that a command reads, and that name one another
 
 
 def run(main, takes_paths=False):
@@ -20,8 +23,8 @@ def run(main, takes_paths=False):
       main: gets argv without flags; returns the exit code, or None for 0.
       takes_paths: whether arguments that are no flags are accepted.
 
-    Exit codes: 0 done, or help shown; 1 a bug, with its traceback; 2 bad flags or input, in one line
-    on stderr; 130 interrupted.
+    Exit codes: 0 done, or help shown; 1 a bug, with its traceback; 2 bad flags or input, or what the operating
+    system refuses (a full disk, a missing right), in one line on stderr; 130 interrupted.
     """
     # Hides TensorFlow's C++ start-up notices, unless the user has set a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -43,15 +46,41 @@ def _guarded(main, argv, takes_paths):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if (fault := system_fault(error)) is None:
+            raise
+        _fail(fault)
 
 
 def _parse(argv):
     try:
+        _check_flag_files(argv[1:])
         return flags.FLAGS(argv)
     except SystemExit:  # a help flag, which absl ends with 1
         sys.exit(0)
     except (flags.Error, InputError) as error:
         _fail(error)
+
+
+def _check_flag_files(arguments):
+    """Raise InputError for a flag file that can't be read, or files that name one another without an end.
+
+    absl reads a device for ever and follows names until Python's stack is full.
+    """
+    waiting, files = [(arguments, 0)], 0
+    while waiting:
+        lines, deep = waiting.pop()
+        for place, line in enumerate(lines):
+            if line == "--" and deep == 0:
+                break  # what follows are no flags
+            flag, _, path = line.partition("=")
+            if flag not in ("--flagfile", "-flagfile"):
+                continue
+            path = path or "".join(lines[place + 1 : place + 2])
+            files += 1
+            if deep == FLAG_FILES_DEEP or files > FLAG_FILES:
+                raise InputError(f"{path}: flag files name one another more than {FLAG_FILES_DEEP} deep; join them")
+            waiting.append((read_text(os.path.expanduser(path.strip().strip("\"'"))).splitlines(), deep + 1))
 
 
 def _fail(error):

@@ -1,34 +1,166 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of either."""
+"""Small files read within limits; files and folders written so that a crash leaves the old or the new; locks."""
 
 import contextlib
 import csv
 import json
 import os
+import shutil
+import stat
 from pathlib import Path
 
 import pandas as pd
+
+from urbansound.errors import InputError, reason
 
 # Columns of names, which are text even where they look like a number or a missing value ("None", "NA", "1e5").
 NAMES = (
     *("path", "label", "recording", "predicted", "second", "third", "fault"),
     *("stage", "run_dir", "architectures", "condition"),
 )
+MAX_TEXT_BYTES = 2**24
+_LOCK = ".lock"
+_PARTS = ".*.part.*"  # names of what is being written
+
+
+def read_text(path):
+    """The text of a file of settings or names, UTF-8.
+
+    Raises:
+      InputError: there is no such file, it is a device or pipe, larger than MAX_TEXT_BYTES, or no text.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path}: not a file")
+        if status.st_size > MAX_TEXT_BYTES:
+            raise InputError(f"{path}: not a text file of at most {MAX_TEXT_BYTES} bytes")
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({reason(error)})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not text in UTF-8 (byte {error.start})") from None
+    except ValueError as error:  # a name that no file can have
+        raise error if isinstance(error, InputError) else InputError(f"{path}: can't be read ({error})") from None
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, durable=True):
     """Yield a path next to `path` to write to; it takes `path`'s place when the block succeeds.
 
     The ending is kept, since writers choose their format by it.
+
+    Args:
+      path: of the file.
+      durable: whether it outlives a loss of power from here on, for which a disk takes milliseconds.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.part.{path.name}")
+    part = _part(path)
     try:
         yield part
+        if durable:
+            _sync(part)
         os.replace(part, path)
+        if durable:
+            _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """Yield a folder next to `path` that takes its place when the block succeeds, and is gone when it does not.
+
+    What processes that were killed have left of this folder is removed first.
+
+    Args:
+      path: of the folder: absent, or an empty folder.
+
+    Raises:
+      InputError: something else is there when the block succeeds.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(_PARTS):
+        if left.name.endswith(f".part.{path.name}") and left.is_dir():
+            _remove_unless_locked(left)
+    part = _part(path)
+    part.mkdir()
+    try:
+        with lock(part):
+            yield part
+            (part / _LOCK).unlink(missing_ok=True)
+            try:
+                os.rename(part, path)
+            except OSError as error:
+                raise InputError(f"{path}: can't be made ({reason(error)}); name a folder that is not there") from None
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lock(folder):
+    """Hold a folder against other processes; what they left half-written in it is removed.
+
+    The kernel lets go of it when the process ends, however it ends. Windows and some network file systems have no
+    such locks: there nothing is held.
+
+    Raises:
+      InputError: another process holds it.
+    """
+    with open(Path(folder) / _LOCK, "a") as file:
+        if not _holds(file):
+            raise InputError(f"{folder}: another process is at work on it; wait for its end, or end it")
+        remove_parts(folder)
+        yield
+
+
+def remove_parts(folder):
+    """Delete the files that processes which were killed have left half-written in a folder that is locked."""
+    for part in Path(folder).glob(_PARTS):
+        if part.is_file():
+            part.unlink(missing_ok=True)
+
+
+def _holds(file):
+    """Lock an open file for this process; False where another has."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _remove_unless_locked(folder):
+    with contextlib.suppress(InputError, FileNotFoundError), lock(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _part(path):
+    return path.with_name(f".{os.getpid()}.part.{path.name}")
+
+
+def _sync(path):
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    if not path.is_dir():
+        _sync_descriptor(os.open(path, os.O_RDWR))
+    elif os.name == "posix":
+        with contextlib.suppress(OSError):  # not every file system does so for folders
+            _sync_descriptor(os.open(path, os.O_RDONLY))
+
+
+def _sync_descriptor(descriptor):
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path, text):
@@ -40,6 +172,22 @@ def write_text(path, text):
 def write_json(path, value):
     """Write `value` to `path` as indented JSON, NaN refused, in one step."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """The object {name: value} in a JSON file.
+
+    Raises:
+      InputError: as `read_text`; it holds no JSON, or no object.
+    """
+    text = read_text(path)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return value
 
 
 def write_csv(path, table):
@@ -57,9 +205,20 @@ def csv_text(table):
     return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text
 
 
-def read_csv(path):
-    """The DataFrame that `write_csv` wrote to `path`: NAMES are str, salience is Int64, only numbers may be missing."""
+def read_csv(path, columns=()):
+    """The DataFrame that `write_csv` wrote to `path`: NAMES are str, salience is Int64, only numbers may be missing.
+
+    Raises:
+      InputError: there is no such file, it is no such table, or lacks one of `columns`.
+    """
     types = dict.fromkeys(NAMES, str) | {"salience": "Int64"}
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError, TypeError) as error:
+        fault = reason(error) if isinstance(error, OSError) else error
+        raise InputError(f"{path}: not a table ({fault})") from None
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError(f"{path}: has no column {missing[0]}")
     names = [name for name in NAMES if name in table]
     return table.assign(**table[names].fillna(""))

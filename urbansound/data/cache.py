@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
 from urbansound.data import sealed
-from urbansound.errors import InputError
+from urbansound.errors import InputError, reason
 
 FORMAT = 2
 HEADER = struct.Struct("<fi")
@@ -118,5 +118,5 @@ def _write(entry, waveform):
         sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())
     except OSError as error:
         raise InputError(
-            f"{entry}: can't write the waveform cache ({error.strerror}); pass --cache_dir=FOLDER"
+            f"{entry}: can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"
         ) from None

@@ -19,7 +19,7 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache, sealed
-from urbansound.errors import InputError
+from urbansound.errors import InputError, reason
 from urbansound.progress import bar
 
 BATCH = 16
@@ -118,5 +118,5 @@ def _write(file, values):
         sealed.write(file, values.astype("<f4").tobytes())
     except OSError as error:
         raise InputError(
-            f"{file}: can't write the embedding cache ({error.strerror}); pass --cache_dir=FOLDER"
+            f"{file}: can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
         ) from None

@@ -1,0 +1,91 @@
+"""What the operating system refuses is said in a line, with exit code 2, and leaves nothing half-written."""
+
+import errno
+import os
+import shutil
+
+import h5py
+import pytest
+import tensorflow as tf
+
+from running import TINY, command
+from urbansound import files
+from urbansound.errors import InputError, reason, system_fault
+from urbansound.inference import evaluation
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "runs/x: No space left on device"),
+        (OSError("100 requested and 0 written"), "100 requested and 0 written"),
+        (MemoryError("Unable to allocate 4 TiB"), "not enough memory (Unable to allocate 4 TiB)"),
+        (InputError("of its own"), None),
+        (KeyError("a bug"), None),
+    ],
+)
+def test_a_fault_of_the_system_has_a_line_and_a_bug_has_none(error, line):
+    assert system_fault(error) == line
+
+
+def test_a_full_disk_is_not_said_as_none_by_a_library(tmp_path):
+    with pytest.raises(OSError, match=r"h5py|open") as caught:
+        h5py.File(tmp_path / "absent" / "a.h5", "w")
+    assert reason(caught.value) == "No such file or directory"
+
+
+def test_a_disk_error_after_a_file_was_opened_has_a_line_in_a_pipeline_too(tmp_path):
+    """As in a map that decodes: the file goes, or its disk fails, between the header's check and `tf.io.read_file`."""
+    dataset = tf.data.Dataset.from_tensors(str(tmp_path / "gone.wav")).map(tf.io.read_file)
+    with pytest.raises(tf.errors.NotFoundError) as caught:
+        next(iter(dataset))
+    line = system_fault(caught.value)
+    assert str(tmp_path / "gone.wav") in line
+    assert "No such file or directory" in line
+    assert "\n" not in line
+    assert "function_node" not in line
+    assert system_fault(tf.errors.InvalidArgumentError(None, None, "a shape")) is None
+
+
+@pytest.fixture
+def run(tone_run, tmp_path):
+    """The folder of a copy of the run on the tones."""
+    shutil.copytree(tone_run / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_cache_entry_that_goes_in_mid_run_ends_evaluation_in_a_line(run, monkeypatch):
+    monkeypatch.setattr(evaluation, "cache_entries", lambda paths, config: [f"{run}/gone.i16"] * len(paths))
+    done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
+    assert done.returncode == 2
+    assert "gone.i16" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_ends_evaluation_in_a_line_and_leaves_the_old_results(run, monkeypatch):
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+    def full(part, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), part, None, path)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    after = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    assert {**after, ".lock": b""} == {**before, ".lock": b""}
+
+
+@pytest.mark.parametrize("name", ["train", "crossval", "search"])
+@pytest.mark.parametrize("run_dir", ["file", "file/run"])
+def test_a_run_dir_that_is_a_file_or_in_one_is_said_in_a_line(name, run_dir, tone_folder, tmp_path):
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "space.toml").write_text("dropout = [0.3]")
+    more = {"search": ["--space=space.toml"], "crossval": ["--protocol=fixed_epochs"], "train": []}[name]
+    where = ("--dataset=folder", f"--data_dir={tone_folder}", f"--run_dir={run_dir}")
+    done = command(name, *where, *TINY, *more, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "file" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "file").read_text() == "text"
