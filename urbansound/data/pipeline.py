@@ -10,6 +10,7 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import augment, cache, noise
+from urbansound.data.seeds import derive
 
 
 def steps_per_epoch(clips, config):
@@ -35,12 +36,13 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
       A dataset of (log_mel float32 [batch, frames, n_mels], targets float32 [batch, classes]).
     """
     clips, seed = len(entries), config.train.seed
+    clip_stream, batch_stream = derive(seed, "clip"), derive(seed, "batch")
     batch = _clips_per_batch(clips, config)
     entries, labels = tf.constant(entries), tf.constant(labels, tf.int32)
     background = _noise(config)
 
     def clip(place, number):
-        window_seed, augment_seed = augment.split_seed(_seed(seed + 1, number), 2)
+        window_seed, augment_seed = augment.split_seed(_seed(clip_stream, number), 2)
         samples = config.audio.clip_samples
         waveform = augment.random_window(cache.read(entries[place]), samples, window_seed)
         waveform = fit_length(waveform, samples, config.data.short_clips)
@@ -50,11 +52,11 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
         return waveform, tf.one_hot(labels[place], classes), number
 
     def mix(waveforms, targets, numbers):
-        mix_seed, _ = augment.split_seed(_seed(seed + 2, numbers[0]), 2)
+        mix_seed, _ = augment.split_seed(_seed(batch_stream, numbers[0]), 2)
         return *augment.mixup(waveforms, targets, mix_seed, config.augment.mixup_alpha), numbers
 
     def mask(features, targets, numbers):
-        _, mask_seed = augment.split_seed(_seed(seed + 2, numbers[0]), 2)
+        _, mask_seed = augment.split_seed(_seed(batch_stream, numbers[0]), 2)
         features, targets = (tf.repeat(values, config.augment.views, axis=0) for values in (features, targets))
         return augment.mask(features, mask_seed, config.augment), targets
 
@@ -76,6 +78,7 @@ def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
       A dataset of (embeddings float32 [batch, values], targets float32 [batch, classes]).
     """
     embeddings, targets = tf.constant(embeddings), tf.one_hot(labels, classes)
+    batch_stream = derive(config.train.seed, "batch")
     dataset = _endless_order(len(labels), config, first_epoch)
     dataset = dataset.batch(_clips_per_batch(len(labels), config), drop_remainder=True)
 
@@ -83,7 +86,7 @@ def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
         values = tf.gather(embeddings, places), tf.gather(targets, places)
         if config.augment.mixup_alpha == 0:
             return values
-        return augment.mixup(*values, _seed(config.train.seed + 2, numbers[0]), config.augment.mixup_alpha)
+        return augment.mixup(*values, _seed(batch_stream, numbers[0]), config.augment.mixup_alpha)
 
     return dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -91,9 +94,10 @@ def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
 def _endless_order(clips, config, first_epoch):
     """A dataset of (place int32 of a clip, its number int64 over all epochs), shuffled anew in each epoch."""
     taken = steps_per_epoch(clips, config) * _clips_per_batch(clips, config)
+    stream = derive(config.train.seed, "order")
 
     def order(epoch):
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(clips), _seed(config.train.seed, epoch))[:taken]
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(clips), _seed(stream, epoch))[:taken]
         return tf.data.Dataset.from_tensor_slices((shuffled, epoch * taken + tf.range(taken, dtype=tf.int64)))
 
     return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)
@@ -117,9 +121,9 @@ def ordered_embeddings(embeddings, labels, classes, config):
     return dataset.batch(config.train.batch_size)
 
 
-def _seed(seed, number):
-    """Seed [2] of the `number`-th thing of a kind; stateless ops hash it well."""
-    return tf.stack([tf.cast(seed, tf.int64), tf.cast(number, tf.int64)])
+def _seed(stream, number):
+    """Seed int64 [2] of the `number`-th thing of a kind; stateless ops hash it well."""
+    return tf.stack([tf.constant(stream, tf.int64), tf.cast(number, tf.int64)])
 
 
 def _with_log_mel(dataset, audio):
