@@ -7,9 +7,12 @@ from absl import flags, logging
 
 from export import formats
 from urbansound import command
+from urbansound import flags as setting_flags
 from urbansound.errors import InputError
 from urbansound.text import shown
 
+setting_flags.define_places()
+flags.adopt_module_key_flags(setting_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 OUT = flags.DEFINE_string("out", None, "folder of the export; must not exist yet")
 WANTED = flags.DEFINE_list(
@@ -43,7 +46,7 @@ def main(argv):
     from urbansound.run import Run
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every file that it saves
-    run = Run.open(RUN_DIR.value)
+    run = Run.open(RUN_DIR.value, setting_flags.places_from(flags.FLAGS))
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
     chosen = formats.chosen(WANTED.value, classifier)
     exporting.export(run, classifier, OUT.value, NAME.value, chosen, MAX_ACCURACY_DROP.value)

@@ -7,9 +7,12 @@ python -m urbansound.evaluate --run_dir=runs/… --snr_db=20,10,0 --corruptions
 from absl import flags
 
 from urbansound import command
+from urbansound import flags as setting_flags
 from urbansound.errors import InputError
 from urbansound.text import shown
 
+setting_flags.define_places()
+flags.adopt_module_key_flags(setting_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "directory of the trained run")
 SNR_DB = flags.DEFINE_list("snr_db", [], "also with noise at these signal-to-noise ratios, e.g. 20,10,0")
 NOISE_DIR = flags.DEFINE_string("noise_dir", None, "recordings to take that noise from; none: white and pink noise")
@@ -28,7 +31,7 @@ def main(argv):
     from urbansound.report.tables import metrics_table, robustness_lines
     from urbansound.run import Run
 
-    run = Run.open(RUN_DIR.value)
+    run = Run.open(RUN_DIR.value, setting_flags.places_from(flags.FLAGS))
     print(metrics_table(evaluate(run, snr_db, NOISE_DIR.value, CORRUPTIONS.value)))
     if snr_db or CORRUPTIONS.value:
         print(f"\n{robustness_lines(run.robustness)}")

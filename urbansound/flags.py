@@ -9,7 +9,7 @@ import typing
 from absl import flags
 
 from urbansound import models
-from urbansound.config import Config, base_type
+from urbansound.config import Config, DataConfig, base_type
 from urbansound.data import datasets
 
 NONE = "none"
@@ -60,6 +60,17 @@ def define(values=flags.FLAGS):
         for field in dataclasses.fields(section.type):
             _define_flag(field, values)
     return values
+
+
+def define_places():
+    """Define the flags by which a command that takes a run is told where its clips and its cache lie now."""
+    for name in ("data_dir", "cache_dir"):
+        flags.DEFINE_string(name, None, f"{DataConfig.__dataclass_fields__[name].metadata['help']}; default: the run's")
+
+
+def places_from(values):
+    """{setting: value} of the flags that `define_places` defines, where they were given."""
+    return {name: values[name].value for name in ("data_dir", "cache_dir") if values[name].value is not None}
 
 
 def config_from(values):

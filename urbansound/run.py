@@ -1,20 +1,27 @@
 """A run directory: what it holds and how it is read back; the only contract between commands."""
 
+import contextlib
 import dataclasses
+import hashlib
+import json
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from urbansound.config import Config
 from urbansound.errors import InputError
-from urbansound.files import read_csv, write_csv, write_text
+from urbansound.files import lock, new_folder, read_csv, read_json, read_text, remove_parts, write_csv, write_text
+
+CLASS_NAMES_SHA256 = "class_names_sha256"  # in config.json: scores without the right names are wrong answers
+CLIP_COLUMNS = ("path", "label", "fold", "recording", "split")
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run directory, complete or under way.
 
-    config.json        every setting (`Config.to_json`)
+    config.json        every setting (`Config.to_json`), and a checksum of the class names
     labels.txt         class names, a line each, in the order of the scores
     clips.csv          path, label, fold, recording, salience, split (see `data.splits`) of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
@@ -22,15 +29,20 @@ class Run:
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
-    checkpoints/       what `--resume` goes on from, and best-STAGE.keras, the epochs of the lowest validation loss
+    checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
     report.html        the page, and its pictures next to it
+
+    Attributes:
+      path: of the directory.
+      places: {one of `config.PLACES`: value}, where it differs from config.json: a run can be moved.
     """
 
     path: Path
+    places: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "path", Path(self.path))
@@ -40,13 +52,13 @@ class Run:
         return self.path / name
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path, places=None):
         """The run at `path`, which has its settings and clips.
 
         Raises:
           InputError: there is no run there.
         """
-        run = cls(path)
+        run = cls(path, places or {})
         if not run.file("config.json").is_file():
             raise InputError(f"{path}: not a run directory (no config.json); make one with python -m urbansound.train")
         return run
@@ -56,49 +68,91 @@ class Run:
         """A new run directory with everything that is known before the first epoch.
 
         Raises:
-          InputError: `path` holds something already.
+          InputError: `path` holds something already, or is a file.
         """
-        run = cls(path)
-        if run.path.exists() and any(run.path.iterdir()):
+        with cls.creating(path, config, class_names, clips, skipped):
+            pass
+        return cls(path)
+
+    @classmethod
+    @contextlib.contextmanager
+    def creating(cls, path, config, class_names, clips, skipped):
+        """`create` in which more is written: yields the Run, which takes its place when the block succeeds."""
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path}: is a file; pass another --run_dir")
+        if path.exists() and (any(path.iterdir()) or path.samefile(os.curdir)):
             raise InputError(f"{path}: this run directory is not empty; go on with --resume, or pass another --run_dir")
-        write_text(run.file("labels.txt"), "".join(f"{name}\n" for name in class_names))
-        write_csv(run.file("clips.csv"), clips)
-        if len(skipped):
-            write_csv(run.file("skipped.csv"), skipped)
-        write_text(run.file("config.json"), config.to_json())  # last: it is what makes a run
-        return run
+        with new_folder(path) as folder:
+            run = cls(folder)
+            write_text(run.file("labels.txt"), "".join(f"{name}\n" for name in class_names))
+            write_csv(run.file("clips.csv"), clips)
+            if len(skipped):
+                write_csv(run.file("skipped.csv"), skipped)
+            settings = json.loads(config.to_json()) | {CLASS_NAMES_SHA256: _digest(class_names)}
+            write_text(run.file("config.json"), json.dumps(settings, indent=2) + "\n")
+            yield run
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Hold the run for writing against other processes.
+
+        Raises:
+          InputError: another process holds it.
+        """
+        with lock(self.path):
+            remove_parts(self.file("checkpoints"))
+            yield
 
     @property
     def config(self):
-        """The settings of the run."""
-        return Config.load(self.file("config.json"))
+        """The settings of the run, its places as they are now."""
+        settings, _ = self._settings()
+        return settings.with_settings(**self.places) if self.places else settings
 
     @property
     def class_names(self):
-        """Class names in the order of the scores."""
-        return self.file("labels.txt").read_text().splitlines()
+        """Class names in the order of the scores.
+
+        Raises:
+          InputError: they are not those that the run was trained with.
+        """
+        path, (_, digest) = self.file("labels.txt"), self._settings()
+        names = read_text(path).removesuffix("\n").split("\n")
+        if len(set(names)) < len(names) or digest not in (None, _digest(names)):
+            raise InputError(f"{path}: not the class names that the run was made with; put those back, in their order")
+        return names
 
     @property
     def clips(self):
-        """Every clip that can be decoded, with its split: train, validation, test or left out."""
-        return read_csv(self.file("clips.csv"))
+        """Every clip that can be decoded, with its split: train, validation, test or left out.
+
+        Raises:
+          InputError: the table is damaged; the clips do not lie in the data_dir of `places`.
+        """
+        table = read_csv(self.file("clips.csv"), CLIP_COLUMNS)
+        if not len(table):
+            raise InputError(f"{self.file('clips.csv')}: holds no clips")
+        folder, (settings, _) = self.places.get("data_dir"), self._settings()
+        if folder is None or (folder == settings.data.data_dir and os.path.isfile(table.path.iloc[0])):
+            return table
+        return table.assign(path=_moved(table.path.tolist(), folder))
 
     @property
     def skipped(self):
         """Clips that could not be decoded: path, fault."""
-        if not self.file("skipped.csv").exists():
-            return pd.DataFrame(columns=["path", "fault"])
-        return read_csv(self.file("skipped.csv"))
+        skipped = self._table("skipped.csv", "path", "fault")
+        return pd.DataFrame(columns=["path", "fault"]) if skipped is None else skipped
 
     @property
     def history(self):
         """A row per epoch; None for an ensemble of runs."""
-        return read_csv(self.file("history.csv")) if self.file("history.csv").exists() else None
+        return self._table("history.csv", "stage", "seconds")
 
     @property
     def members(self):
         """The runs that an ensemble was made of; None for any other run."""
-        return read_csv(self.file("members.csv")) if self.file("members.csv").exists() else None
+        return self._table("members.csv", "architectures", "seconds")
 
     @property
     def architectures(self):
@@ -115,13 +169,13 @@ class Run:
     @property
     def robustness(self):
         """What `robustness.measure` found; None where it was not asked."""
-        return read_csv(self.file("robustness.csv")) if self.file("robustness.csv").exists() else None
+        return self._table("robustness.csv", "condition", "accuracy")
 
     def load_model(self):
         """The trained Keras model.
 
         Raises:
-          InputError: training has not saved one yet.
+          InputError: training has not saved one yet; the file is damaged, or holds another model.
         """
         import keras
 
@@ -132,4 +186,42 @@ class Run:
             raise InputError(f"{self.path}: no model yet; finish training with --resume --run_dir={self.path}")
         for name in self.architectures:
             models.architecture(name)  # brings the layers that it made itself
-        return keras.models.load_model(path, compile=False)
+        try:
+            model = keras.models.load_model(path, compile=False, safe_mode=True)  # safe: runs no code from the file
+        except Exception as error:  # whatever a file can do to zip, JSON, HDF5 and layers
+            fault = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(f"{path}: not a model that can be loaded ({fault}); train again") from None
+        audio, classes = self.config.audio, len(self.class_names)
+        wanted = [(None, audio.frames, audio.n_mels), (None, classes)]
+        if [getattr(model, name, None) for name in ("input_shape", "output_shape")] != wanted:
+            raise InputError(f"{path}: not this run's model, which takes {wanted[0]} and gives {classes} classes")
+        return model
+
+    def _table(self, name, *columns):
+        return read_csv(self.file(name), columns) if self.file(name).exists() else None
+
+    def _settings(self):
+        """(Config, checksum of the class names or, of an older run, None) of config.json."""
+        path = self.file("config.json")
+        values = read_json(path)
+        digest = values.pop(CLASS_NAMES_SHA256, None)
+        try:
+            return Config.from_dict(values), digest
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def _digest(class_names):
+    return hashlib.sha256("\n".join(class_names).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _moved(paths, folder):
+    """Where `paths` lie in `folder`, which holds them or one of the folders that they lay in together."""
+    paths = list(map(os.path.abspath, paths))
+    together = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
+    for above in reversed([together, *together.parents]):
+        moved = [os.path.join(os.path.abspath(folder), os.path.relpath(path, above)) for path in paths]
+        if os.path.isfile(moved[0]):
+            return moved
+    name = os.path.relpath(paths[0], together)
+    raise InputError(f"{folder}: the run's clips are not there (no {name} at its place); pass another --data_dir")

@@ -15,7 +15,12 @@ setting_flags.define()
 flags.adopt_module_key_flags(setting_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run's directory; default: runs/DATASET-MODEL-TIME")
 EVALUATE = flags.DEFINE_boolean("evaluate", True, "measure the model on its test fold when it is trained")
-RESUME = flags.DEFINE_boolean("resume", False, "go on with the run at --run_dir, by its own settings")
+RESUME = flags.DEFINE_boolean(
+    "resume",
+    False,
+    "go on with the run at --run_dir, by its own settings; --data_dir, --cache_dir and --noise_dir may differ: they "
+    "say where the files lie now",
+)
 
 
 def main(argv):
@@ -65,14 +70,14 @@ def _resumed():
 
     if RUN_DIR.value is None:
         raise InputError("--resume needs the run to go on with: pass --run_dir=FOLDER")
-    run = Run.open(RUN_DIR.value)
-    changed = setting_flags.changed(flags.FLAGS, run.config)
-    if changed:
+    kept = Run.open(RUN_DIR.value).config
+    places = kept.places({name: flags.FLAGS[name].value for name in kept.flat() if flags.FLAGS[name].present})
+    if changed := [name for name in setting_flags.changed(flags.FLAGS, kept) if name not in places]:
         raise InputError(
             f"a resumed run keeps its settings, and these differ: {', '.join('--' + name for name in changed)}; "
             "leave them out, or start a new run"
         )
-    return run
+    return Run.open(RUN_DIR.value, places)
 
 
 if __name__ == "__main__":

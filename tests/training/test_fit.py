@@ -98,7 +98,8 @@ def test_each_stage_is_validated_as_the_mean_of_what_is_trained(model, tone_fold
 def test_the_second_stage_leaves_the_first_network_as_it_is(tone_folder, tmp_path):
     run = run_of(tone_folder, tmp_path, cepstrum=True, keep="best", epochs=3)
     fit.train(run)
-    before = keras.models.load_model(run.file("checkpoints/best-cepstrum.keras"), compile=False)
+    (best,) = run.file("checkpoints").glob("best-cepstrum-*.keras")
+    before = keras.models.load_model(best, compile=False)
     for mine, theirs in zip(
         members_of(run)["cepstrum"].get_weights(), ensemble.members(before)["cepstrum"].get_weights(), strict=True
     ):

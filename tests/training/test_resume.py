@@ -2,16 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import run_of
 
 from running import ROOT, TINY, command
+from urbansound import files
 from urbansound.run import Run
+from urbansound.training import fit
+from urbansound.training.callbacks import Journal
 
 EPOCHS = 3
 SETTINGS = (
@@ -62,7 +68,7 @@ def unbroken(tone_folder, tmp_path_factory):
     [
         pytest.param("cepstrum", 1, "on_train_batch_end", signal.SIGKILL, 1, id="in_the_first_stage"),
         pytest.param("cnn", 0, "enter", signal.SIGKILL, EPOCHS, id="between_the_stages"),
-        # With the epoch's row made and its best-cnn.keras written, its weights not.
+        # With the epoch's row made and its best-cnn-0001.keras written, its weights not.
         pytest.param("cnn", 1, "_save", signal.SIGKILL, EPOCHS, id="while_the_first_epoch_is_saved"),
         pytest.param("cnn", 2, "on_train_batch_end", signal.SIGINT, EPOCHS + 2, id="in_the_second_stage_by_ctrl_c"),
     ],
@@ -94,3 +100,70 @@ def test_killed_then_resumed_equals_unbroken(stage, epoch, method, how, whole, u
     pd.testing.assert_frame_equal(*histories, check_exact=True)
     for expected, got in zip(weights(unbroken), weights(run), strict=True):
         np.testing.assert_array_equal(expected, got)
+
+
+def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch_before(
+    tone_folder, tmp_path, monkeypatch
+):
+    """Also where the epoch, trained again, is not the best: without --deterministic it comes out otherwise."""
+    run = run_of(tone_folder, tmp_path, keep="best")
+    original, losses = Journal.on_epoch_end, iter([1.0, 0.5, 2.0])
+
+    def with_loss(self, epoch, logs):
+        original(self, epoch, {**logs, "val_loss": next(losses)})
+
+    def killed(self):
+        if self.next_epoch == 2:
+            raise KeyboardInterrupt
+        save(self)
+
+    save = Journal._save
+    monkeypatch.setattr(Journal, "on_epoch_end", with_loss)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit.train(run)
+    best = run.file("checkpoints/best-cnn-0001.keras").read_bytes()
+    fit.train(run)
+    assert [path.name for path in run.file("checkpoints").glob("best*")] == ["best-cnn-0001.keras"]
+    assert run.file("checkpoints/best-cnn-0001.keras").read_bytes() == best
+    whole = keras.models.load_model(run.file("checkpoints/best-cnn-0001.keras"), compile=False)
+    for expected, got in zip(whole.get_weights(), weights(run.path), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
+def test_what_another_process_is_writing_among_the_checkpoints_is_not_deleted(tone_folder, tmp_path, monkeypatch):
+    run = run_of(tone_folder, tmp_path, epochs=1)
+    part = run.file("checkpoints") / ".1.part.epoch-cnn-0001.weights.h5"
+    original = Journal._save
+    monkeypatch.setattr(Journal, "_save", lambda self: (part.touch(), original(self)))
+    fit.train(run)
+    assert part.exists()
+
+
+def test_a_run_that_is_at_work_is_refused_a_second_time(unbroken):
+    with files.lock(unbroken):
+        done = [command("train", "--resume", f"--run_dir={unbroken}"), command("evaluate", f"--run_dir={unbroken}")]
+    for second in done:
+        assert second.returncode == 2
+        assert "another process is at work on it" in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}", '{"weights": "../x", "rows": [{}]}', "[" * 100_000])
+def test_a_damaged_state_is_refused_in_a_line(text, unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    (tmp_path / "run/checkpoints/state.json").write_text(text)
+    done = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "state.json: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_damaged_weights_of_a_checkpoint_are_refused_in_a_line(unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    (weights_file,) = (tmp_path / "run/checkpoints").glob("epoch-*.h5")
+    weights_file.write_bytes(weights_file.read_bytes()[:999])
+    done = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{weights_file.name}: not this run's weights" in done.stderr.splitlines()[-1]

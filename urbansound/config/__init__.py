@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 from urbansound.config.sections import AudioConfig, AugmentConfig, DataConfig, ModelConfig, TrainConfig
 from urbansound.config.setting import base_type, check_field, setting
 from urbansound.errors import InputError
 
+# Settings that say where files lie and change nothing else: a run's may be said anew.
+PLACES = ("data_dir", "cache_dir", "noise_dir")
+
 __all__ = [
+    "PLACES",
     "AudioConfig",
     "AugmentConfig",
     "Config",
@@ -55,14 +58,25 @@ class Config:
             sections[section.name] = dataclasses.replace(getattr(self, section.name), **own)
         return Config(**sections)
 
+    def flat(self):
+        """{flat name: value} of all settings."""
+        return {name: value for section in dataclasses.asdict(self).values() for name, value in section.items()}
+
     def differences(self, other):
         """Flat names of the settings that `other` has otherwise."""
-        return [
-            field.name
-            for section in dataclasses.fields(self)
-            for field in dataclasses.fields(section.type)
-            if getattr(getattr(self, section.name), field.name) != getattr(getattr(other, section.name), field.name)
-        ]
+        values = other.flat()
+        return [name for name, value in self.flat().items() if value != values[name]]
+
+    def places(self, values):
+        """Those of `values`, settings by their flat names, that only say anew where files lie: PLACES.
+
+        A noise_dir where there was none is another training. A data_dir is kept though it is the same: relative to
+        another folder, or in a moved run, it is another place.
+        """
+        own = self.flat()
+        given = {name: values[name] for name in PLACES if values.get(name) is not None}
+        new = {name: value for name, value in given.items() if own[name] is not None and value != own[name]}
+        return new | {name: value for name, value in given.items() if name == "data_dir"}
 
     def to_json(self):
         """The settings as indented JSON text, one object per section."""
@@ -77,17 +91,21 @@ class Config:
         """
         try:
             sections = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"config is not JSON ({error})") from None
+        return cls.from_dict(sections)
+
+    @classmethod
+    def from_dict(cls, sections):
+        """The Config of what `to_json` wrote as JSON, {section: {setting: value}}.
+
+        Raises:
+          InputError: something else, or a section or setting that this version does not know.
+        """
         known = {field.name: field.type for field in dataclasses.fields(cls)}
         if not isinstance(sections, dict) or set(sections) != set(known):
             raise InputError(f"config must hold the sections {', '.join(known)}")
         return cls(**{name: section_from_dict(known[name], values) for name, values in sections.items()})
-
-    @classmethod
-    def load(cls, path):
-        """The Config in a JSON file."""
-        return cls.from_json(Path(path).read_text())
 
 
 def section_from_dict(section, values):
@@ -97,6 +115,8 @@ def section_from_dict(section, values):
       InputError: a setting that this version does not know, or a value out of its limits.
     """
     fields = {field.name: field.metadata["absent"] for field in dataclasses.fields(section)}
+    if not isinstance(values, dict):
+        raise InputError(f"config section {section.__name__} must be an object. Received: {str(values)[:50]}")
     unknown = set(values) - set(fields)
     if unknown:
         raise InputError(f"config section {section.__name__} has unknown settings: {', '.join(sorted(unknown))}")

@@ -9,18 +9,25 @@ from urbansound.config.setting import Checked, setting
 from urbansound.errors import InputError
 
 AUDIOSET_CLASSES = 521  # that YAMNet scores
+MAX_CLIP_SAMPLES, MAX_LOG_MEL = 2**27, 2**26  # values of one window's waveform and log-mel: 512 and 256 MiB
+MAX_DB = 200.0
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioConfig(Checked):
     """From a waveform to its log-mel; samples unless a unit stands in the name."""
 
-    sample_rate: int = setting(22050, "samples per second that every clip is resampled to", minimum=1000)
-    clip_seconds: float = setting(4.0, "length of the window that the model takes", above=0)
-    n_fft: int = setting(1024, "length of the Fourier transform", minimum=16)
+    sample_rate: int = setting(
+        22050, "samples per second that every clip is resampled to", minimum=1000, maximum=768_000
+    )
+    clip_seconds: float = setting(4.0, "length of the window that the model takes", above=0, maximum=3600)
+    remove_dc: bool = setting(
+        True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
+    )
+    n_fft: int = setting(1024, "length of the Fourier transform", minimum=16, maximum=2**16)
     win_length: int = setting(1024, "length of the Hann window, at most n_fft", minimum=2)
-    hop_length: int = setting(512, "samples between two frames", minimum=1)
-    n_mels: int = setting(128, "number of mel bands", minimum=1)
+    hop_length: int = setting(512, "samples between two frames", minimum=1, maximum=2**20)
+    n_mels: int = setting(128, "number of mel bands", minimum=1, maximum=4096)
     f_min: float = setting(0.0, "lowest frequency of the mel bands in Hz", minimum=0)
     f_max: float | None = setting(None, "highest frequency of the mel bands in Hz; none: half the rate", above=0)
     mel_scale: str = setting("htk", "formula of the mel scale", choices=("htk", "slaney"))
@@ -31,7 +38,7 @@ class AudioConfig(Checked):
         choices=("hz", "mel"),
     )
     mel_norm: str = setting("none", "slaney: each band has unit area", choices=("none", "slaney"))
-    power: float = setting(2.0, "exponent of the magnitude spectrum: 1 magnitude, 2 power", above=0)
+    power: float = setting(2.0, "exponent of the magnitude spectrum: 1 magnitude, 2 power", above=0, maximum=10)
     padding: str = setting(
         "reflect",
         "how frames are centred on their time: clip mirrored at both ends, or zeros; "
@@ -87,6 +94,11 @@ class AudioConfig(Checked):
             raise InputError(
                 f"clip_seconds must hold at least one frame of {self.n_fft} samples. "
                 f"Received: clip_seconds={self.clip_seconds}"
+            )
+        if self.clip_samples > MAX_CLIP_SAMPLES or self.frames * self.n_mels > MAX_LOG_MEL:
+            raise InputError(
+                f"clip_seconds must give at most {MAX_CLIP_SAMPLES} samples and {MAX_LOG_MEL} values of log-mel. "
+                f"Received: clip_seconds={self.clip_seconds}, hop_length={self.hop_length}, n_mels={self.n_mels}"
             )
 
 
@@ -151,27 +163,29 @@ class DataConfig(Checked):
 class AugmentConfig(Checked):
     """What training clips go through; a probability or width of 0 turns a step off."""
 
-    shift_seconds: float = setting(1.0, "circular time shift by up to this much either way", minimum=0)
-    gain_db: float = setting(6.0, "random gain up to this much either way", minimum=0)
+    shift_seconds: float = setting(1.0, "circular time shift by up to this much either way", minimum=0, maximum=3600)
+    gain_db: float = setting(6.0, "random gain up to this much either way", minimum=0, maximum=MAX_DB)
     noise_probability: float = setting(0.0, "share of clips that get background noise", minimum=0, maximum=1)
     noise_snr_db: tuple[float, ...] = setting((0.0, 30.0), "lowest and highest signal-to-noise ratio of that noise")
     noise_dir: str | None = setting(None, "recordings to take noise from; none: white and pink noise")
-    time_masks: int = setting(2, "SpecAugment: masked stretches of time per clip", minimum=0)
-    time_mask_frames: int = setting(24, "SpecAugment: longest masked stretch", minimum=0)
-    mel_masks: int = setting(2, "SpecAugment: masked groups of mel bands per clip", minimum=0)
-    mel_mask_bands: int = setting(16, "SpecAugment: widest masked group", minimum=0)
+    time_masks: int = setting(2, "SpecAugment: masked stretches of time per clip", minimum=0, maximum=1000)
+    time_mask_frames: int = setting(24, "SpecAugment: longest masked stretch", minimum=0, maximum=2**20)
+    mel_masks: int = setting(2, "SpecAugment: masked groups of mel bands per clip", minimum=0, maximum=1000)
+    mel_mask_bands: int = setting(16, "SpecAugment: widest masked group", minimum=0, maximum=2**20)
     views: int = setting(
         1,
         "copies of each clip in a batch, masked differently: the log-mel is computed once for all of them",
         minimum=1,
+        maximum=2**16,
     )
     mixup_alpha: float = setting(
-        0.2, "mixup: parameter of the Beta distribution of the mixing share; 0: off", minimum=0
+        0.2, "mixup: parameter of the Beta distribution of the mixing share; 0: off", minimum=0, maximum=1000
     )
 
     def _check(self):
-        if len(self.noise_snr_db) != 2 or self.noise_snr_db[0] > self.noise_snr_db[1]:
-            raise InputError(f"noise_snr_db must be LOWEST,HIGHEST. Received: {self.noise_snr_db}")
+        levels = self.noise_snr_db
+        if len(levels) != 2 or not -MAX_DB <= levels[0] <= levels[1] <= MAX_DB:
+            raise InputError(f"noise_snr_db must be LOWEST,HIGHEST, -{MAX_DB:g} to {MAX_DB:g}. Received: {levels}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +196,9 @@ class ModelConfig(Checked):
         "cnn",
         "architecture, by its name in urbansound.models",
     )
-    width: float = setting(1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0)
+    width: float = setting(
+        1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0, maximum=64
+    )
     cepstrum: bool = setting(
         False,
         "make an ensemble of two members: the scores are the mean of a cepstrum's, which is trained first, "
@@ -238,10 +254,10 @@ class ModelConfig(Checked):
 class TrainConfig(Checked):
     """How the model is fitted."""
 
-    epochs: int = setting(60, "passes over the training clips", minimum=1)
-    batch_size: int = setting(32, "clips per step", minimum=1)
+    epochs: int = setting(60, "passes over the training clips", minimum=1, maximum=10**6)
+    batch_size: int = setting(32, "clips per step", minimum=1, maximum=2**16)
     learning_rate: float = setting(2e-3, "peak of the schedule: linear warm-up, then cosine to zero", above=0)
-    warmup_epochs: float = setting(2.0, "length of the warm-up", minimum=0)
+    warmup_epochs: float = setting(2.0, "length of the warm-up", minimum=0, maximum=10**6)
     weight_decay: float = setting(1e-3, "decoupled weight decay (AdamW)", minimum=0)
     class_weights: str = setting(
         "none",

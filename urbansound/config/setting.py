@@ -1,11 +1,13 @@
 """A setting: a dataclass field with its type, default, help and limits, which are checked when it is made."""
 
 import dataclasses
-import math
 import types
 import typing
 
 from urbansound.errors import InputError
+
+# What the numbers of TensorFlow hold: float32, and of whole numbers uint32 (a seed).
+MAX_FLOAT, MAX_INT = 3.4e38, 2**32 - 1
 
 
 def setting(default, help, *, choices=None, minimum=None, above=None, maximum=None, absent=dataclasses.MISSING):
@@ -48,14 +50,34 @@ def _check_type(name, value, kind):
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         if not isinstance(value, tuple):
-            raise InputError(f"{name} must be a tuple. Received: {value!r}")
+            raise InputError(f"{name} must be a tuple. Received: {_short(value)}")
         for item in value:
             _check_type(name, item, element)
     elif kind is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{name} must be a finite number. Received: {value!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MAX_FLOAT:
+            raise InputError(f"{name} must be a finite number. Received: {_short(value)}")
     elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{name} must be {kind.__name__}. Received: {value!r}")
+        raise InputError(f"{name} must be {kind.__name__}. Received: {_short(value)}")
+    elif kind is int and abs(value) > MAX_INT:
+        raise InputError(f"{name} must be at most {MAX_INT}. Received: {_short(value)}")
+    elif kind is str and not _is_name(value):
+        raise InputError(f"{name} must be text. Received: {_short(value)}")
+
+
+def _is_name(text):
+    """Whether a file may be called so: those of JSON may hold zeros and lone surrogates."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+
+
+def _short(value):
+    """A value for a message, whatever its length."""
+    if isinstance(value, int) and abs(value) > 10 * MAX_INT:
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 class Checked:

@@ -36,8 +36,14 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       itself, by its name.
 
     Raises:
-      InputError: the run has no model yet, a test clip is gone, or there is no noise in noise_dir.
+      InputError: the run has no model yet, a test clip is gone, there is no noise in noise_dir, or another process
+        is at work on the run.
     """
+    with run.locked():
+        return _evaluate(run, robustness.conditions(snr_db, noise_dir, corruptions, run.config))
+
+
+def _evaluate(run, conditions):
     class_names = run.class_names
     test, entries, labels = clips_of(run, "test")
     classifier = Classifier.from_run(run)
@@ -47,12 +53,12 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     if accuracies := _member_accuracies(entries, labels, classifier):
         values["members"] = accuracies
     predictions = predictions_table(test, scores, class_names)
-    if conditions := robustness.conditions(snr_db, noise_dir, corruptions, run.config):
+    if conditions:
         table = robustness.measure(entries, labels, test.recording, classifier, conditions)
         write_csv(run.file("robustness.csv"), table)
-    write_json(run.file("metrics.json"), values)
     write_csv(run.file("predictions.csv"), predictions)
     _write_report(run, values, predictions, entries, classifier.model.count_params())
+    write_json(run.file("metrics.json"), values)  # last: it says that the run is finished
     return values
 
 

@@ -1,7 +1,7 @@
 """What happens around every epoch: the run's journal, its checkpoints, its TensorBoard pictures."""
 
-import json
 import math
+import os
 import time
 
 import keras
@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from urbansound.files import replacing, write_csv, write_json
+from urbansound.data.seeds import derive
+from urbansound.errors import InputError
+from urbansound.files import read_json, replacing, write_csv, write_json
 from urbansound.report import plots
 from urbansound.report.metrics import confusion
 
@@ -37,7 +39,7 @@ class Journal(keras.callbacks.Callback):
         self._train = train_config
         self._stages = stages
         self._state = run.file("checkpoints") / "state.json"
-        self._saved = json.loads(self._state.read_text()) if self._state.exists() else None
+        self._saved = _read_state(self._state, stages) if self._state.exists() else None
         self._rows = self._saved["rows"] if self._saved else []
         self.stage = None
         self.diverged = False
@@ -66,12 +68,12 @@ class Journal(keras.callbacks.Callback):
         """Begin a stage, or go on with it: with the checkpoint's weights where that is of this stage."""
         self.stage = stage
         if self._saved and self.next_epoch:
-            self._whole.load_weights(self._run.file("checkpoints") / self._saved["weights"])
+            self._load(self._saved["weights"])
 
     def leave(self):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
         if self._train.keep == "best":
-            self._whole.load_weights(self._run.file(self._best_file))
+            self._load(self._best_file)
         if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
             self._save_model("model.keras")
 
@@ -80,7 +82,8 @@ class Journal(keras.callbacks.Callback):
         self._start = time.monotonic()
         generators = [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
         for i, state in enumerate(generators):
-            state.assign(np.array([self._train.seed * 1009 + i, epoch << 20], np.uint32))
+            seed = derive(self._train.seed, "dropout", self.stage, epoch, i)
+            state.assign(np.array([seed >> 32, seed % 2**32], np.uint32))
 
     def on_epoch_end(self, epoch, logs=None):
         """Write down the epoch, all or nothing."""
@@ -93,18 +96,27 @@ class Journal(keras.callbacks.Callback):
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
         if self._best() == epoch:
-            self._save_model(self._best_file)
+            self._save_model(f"checkpoints/{self._best_file}")
         self._save()
         if self._is_stalled():
             self.model.stop_training = True
 
     @property
     def _best_file(self):
-        # One for each stage: a crash between it and the state must leave the stage before with its own.
-        return f"checkpoints/best-{self.stage}.keras"
+        # The state names it by its rows: a crash between the two leaves the best epoch before with its own file.
+        best = self._best()
+        return None if best is None else f"best-{self.stage}-{best + 1:04d}.keras"
 
     def _stage_rows(self):
         return [row for row in self._rows if row["stage"] == self.stage]
+
+    def _load(self, name):
+        path = self._run.file("checkpoints") / name
+        try:
+            self._whole.load_weights(path)
+        except Exception as error:  # whatever a file can do to zip, HDF5 and layers
+            fault = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: not this run's weights ({fault}); start a new run") from None
 
     def _save_model(self, name):
         with replacing(self._run.file(name)) as part:
@@ -118,8 +130,8 @@ class Journal(keras.callbacks.Callback):
         write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=COLUMNS))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})
-        for old in folder.glob("*.weights.h5"):
-            if old.name != weights:
+        for old in (*folder.glob("epoch-*.weights.h5"), *folder.glob(f"best-{self.stage}-*.keras")):
+            if old.name not in (weights, self._best_file):
                 old.unlink()
 
     def _best(self):
@@ -131,6 +143,22 @@ class Journal(keras.callbacks.Callback):
     def _is_stalled(self):
         patience, rows = self._train.early_stopping, self._stage_rows()
         return bool(patience and rows and len(rows) - 1 - self._best() >= patience)
+
+
+def _read_state(path, stages):
+    """What a Journal saved: {"weights": file name, "rows": one for each epoch}.
+
+    Raises:
+      InputError: it is damaged.
+    """
+    state = read_json(path)
+    weights, rows = state.get("weights"), state.get("rows")
+    whole = isinstance(weights, str) and isinstance(rows, list) and rows
+    if not (whole and all(isinstance(row, dict) and set(row) == set(COLUMNS) for row in rows)):
+        raise InputError(f"{path}: not the state of a training; start a new run")
+    if any(row["stage"] not in stages for row in rows) or weights != os.path.basename(weights):
+        raise InputError(f"{path}: the state of another training; start a new run")
+    return state
 
 
 class Pictures(keras.callbacks.Callback):

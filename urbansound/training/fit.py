@@ -21,9 +21,15 @@ def train(run):
       run: a Run with settings and clips; gets model.keras, history.csv, checkpoints/ and tensorboard/.
 
     Raises:
-      InputError: the loss became NaN or infinite; a clip or a file of published weights is gone.
+      InputError: the loss became NaN or infinite; a clip or a file of published weights is gone; a checkpoint is
+        damaged; another process is at work on the run.
       KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
+    with run.locked():
+        _train(run)
+
+
+def _train(run):
     config = run.config
     keras.utils.set_random_seed(config.train.seed)
     if config.train.deterministic:
