@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 import soundfile
 
+from running import TINY, command
 from urbansound.data import noise
 from urbansound.errors import InputError
 
@@ -42,8 +43,29 @@ def test_recordings_are_levelled_and_joined(tmp_path):
 def test_noise_folders_that_do_not_serve(tmp_path):
     folder = tmp_path / "noise"
     folder.mkdir()
-    with pytest.raises(InputError, match="no noise recordings there"):
+    with pytest.raises(InputError, match=r"no audio files .*; point --noise_dir at a folder"):
         noise.load(str(folder), 8000, 100, tmp_path / "cache", seed=1)
     soundfile.write(folder / "a.wav", np.zeros(100), 8000)
     with pytest.raises(InputError, match="silent recording"):
         noise.load(str(folder), 8000, 100, tmp_path / "cache", seed=1)
+
+
+def test_a_licence_among_the_recordings_of_noise_is_passed_over_and_counted(tmp_path, capsys):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    for name in ("LICENSE", "readme.txt"):
+        (folder / name).write_text("CC-BY")
+    assert len(noise.load(str(folder), 8000, 100, tmp_path / "cache", seed=1)) == 8000
+    noise.check(str(folder), 8000, tmp_path / "cache")
+    assert f"{folder}: passed over: 1 .txt, 1 without ending" in capsys.readouterr().err
+
+
+def test_noise_that_can_not_be_read_ends_training_before_the_run_directory_is_made(tone_folder, tmp_path):
+    (tmp_path / "noise").mkdir()
+    (tmp_path / "noise" / "a.wav").write_bytes(b"no sound")
+    where = ("--dataset=folder", f"--data_dir={tone_folder}", "--run_dir=run", "--noise_dir=noise")
+    done = command("train", *where, "--noise_probability=0.5", *TINY, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "take it out of --noise_dir" in done.stderr
+    assert not (tmp_path / "run").exists()

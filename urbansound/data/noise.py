@@ -1,11 +1,12 @@
 """Background noise as one long waveform that random stretches are cut from."""
 
-from pathlib import Path
+import sys
 
 import numpy as np
 
-from urbansound.data import cache
+from urbansound.data import audio_files, cache
 from urbansound.errors import InputError
+from urbansound.text import shown
 
 SECONDS = 60  # of each recording and of each kind of generated noise
 
@@ -14,7 +15,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
     """Every recording under `noise_dir`, or white and pink noise where it is None, joined.
 
     Args:
-      noise_dir: a folder of audio files, searched through its sub-folders, or None.
+      noise_dir: a folder of audio files, searched through its sub-folders; other files are passed over; or None.
       sample_rate: Hz of the result.
       least_samples: the result is at least this long.
       cache_dir: where decoded waveforms are kept.
@@ -49,10 +50,20 @@ def coloured_noise(samples, exponent, generator):
     return noise / np.sqrt(np.mean(noise**2))
 
 
+def check(noise_dir, sample_rate, cache_dir):
+    """Decode the recordings under `noise_dir` into the cache; what else is there is counted on stderr.
+
+    Raises:
+      InputError: as `load`.
+    """
+    for _ in _recordings(noise_dir, sample_rate, cache_dir):
+        pass
+    if passed_over := _find(noise_dir).summary:
+        print(shown(f"{noise_dir}: {passed_over}"), file=sys.stderr)
+
+
 def _recordings(noise_dir, sample_rate, cache_dir):
-    paths = sorted(str(path) for path in Path(noise_dir).rglob("*") if path.is_file() and path.name[0] != ".")
-    if not paths:
-        raise InputError(f"{noise_dir}: no noise recordings there; point --noise_dir at a folder of audio files")
+    paths = _find(noise_dir).files
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
     if len(faults):
         raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")
@@ -61,3 +72,10 @@ def _recordings(noise_dir, sample_rate, cache_dir):
         if not np.any(waveform):
             raise InputError(f"{path}: a silent recording is no noise; take it out of --noise_dir")
         yield waveform
+
+
+def _find(noise_dir):
+    try:
+        return audio_files.find([noise_dir])
+    except InputError as error:
+        raise InputError(f"{error}; point --noise_dir at a folder of recordings of noise") from None

@@ -5,14 +5,14 @@ import sys
 
 import pandas as pd
 
-from urbansound.data import audio_files, cache, catalog, datasets, splits
+from urbansound.data import audio_files, cache, catalog, datasets, noise, splits
 from urbansound.errors import InputError
 from urbansound.progress import bar
 from urbansound.text import shown
 
 
 def prepare(config):
-    """Find the clips, decode those that the cache lacks, split them.
+    """Find the clips and the recordings of noise, decode those that the cache lacks, split the clips.
 
     What the data set's folder holds besides clips is counted on stderr.
 
@@ -24,10 +24,12 @@ def prepare(config):
       a column split; a table of path and fault of the clips left out by bad_clips="skip".
 
     Raises:
-      InputError: as the catalog, the cache and the split do; a clip that can't be decoded where
+      InputError: as the catalog, the cache, the split and `noise.load` do; a clip that can't be decoded where
         bad_clips is "fail", or none that can; the same bytes in two classes, or on two sides of a
         split that keeps recordings apart.
     """
+    if config.augment.noise_probability > 0 and config.augment.noise_dir is not None:
+        noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
     found = datasets.load(config.data)
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)
@@ -76,6 +78,13 @@ def cache_entries(paths, config):
     Raises:
       InputError: a clip is gone or can't be decoded any more.
     """
+    paths = list(paths)
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: no such file ({len(missing)} of {len(paths)} clips are missing); put it back, or say by "
+            "--data_dir=FOLDER where the clips lie now"
+        )
     entries, faults = _decode(paths, config)
     if len(faults):
         raise InputError(_first(faults))

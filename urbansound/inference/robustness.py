@@ -68,6 +68,7 @@ def _sources(noise_dir, config):
     """{kind of noise: float [samples]}, other noise than in training where it is generated."""
     rate, window = config.audio.sample_rate, config.audio.clip_samples
     if noise_dir is not None:
+        noise.check(noise_dir, rate, config.data.cache_dir)
         return {RECORDED: noise.load(noise_dir, rate, window, config.data.cache_dir, seed=0)}
     generator = np.random.default_rng([config.train.seed, 1])
     samples = max(noise.SECONDS * rate, window)
