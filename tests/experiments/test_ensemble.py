@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,21 +103,49 @@ def test_windows_of_another_length_are_refused(both):
     ("settings", "reason"),
     [
         ({"n_mels": 12, "short_clips": "zeros"}, r"has another front-end than .* \(--n_mels, --short_clips\)"),
-        ({"test_fold": 2}, "split the clips differently"),
+        ({"test_fold": 2}, "label or split the clips differently"),
     ],
 )
 def test_runs_that_do_not_go_together_are_refused(settings, reason, tone_folder, tmp_path):
     first, other = run_of(tone_folder, tmp_path, "first"), run_of(tone_folder, tmp_path, "other", **settings)
-    assert settings_of([first, first]).audio == first.config.audio
+    assert settings_of([first]).audio == first.config.audio
     with pytest.raises(InputError, match=reason):
         settings_of([first, other])
 
 
 def test_runs_of_other_classes_are_refused(tone_folder, tmp_path):
-    first, other = (run_of(tone_folder, tmp_path, name) for name in ("first", "other"))
-    other.file("labels.txt").write_text("high\nlow\nmedium\n")
+    first = run_of(tone_folder, tmp_path, "first")
+    other = Run.create(tmp_path / "other", first.config, ["high", "low", "medium"], first.clips, [])
     with pytest.raises(InputError, match="has other classes than"):
         settings_of([first, other])
+
+
+def test_runs_that_label_a_clip_differently_are_refused(tone_folder, tmp_path):
+    first = run_of(tone_folder, tmp_path, "first")
+    clips = first.clips
+    clips.loc[0, "label"] = "low" if clips.label[0] != "low" else "high"
+    other = Run.create(tmp_path / "other", first.config, first.class_names, clips, [])
+    with pytest.raises(InputError, match="label or split the clips differently"):
+        settings_of([first, other])
+
+
+def test_a_run_that_is_named_twice_is_refused(tone_folder, tmp_path):
+    first = run_of(tone_folder, tmp_path, "first")
+    (tmp_path / "link").symlink_to(first.path)
+    with pytest.raises(InputError, match=r"link is named twice|first is named twice"):
+        settings_of([first, Run.open(tmp_path / "link")])
+
+
+def test_a_committee_that_is_killed_before_its_model_is_written_leaves_nothing(members, tmp_path, monkeypatch):
+    def killed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            combine(members, tmp_path / "both")
+    assert list(tmp_path.iterdir()) == []
+    assert combine(members, tmp_path / "both").load_model() is not None
 
 
 @pytest.mark.parametrize("runs", [(), ("one",)])

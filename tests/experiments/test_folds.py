@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 from running import TINY, command
+from urbansound import files
 from urbansound.config import Config, DataConfig
 from urbansound.errors import InputError
 from urbansound.experiments import folds
 from urbansound.files import write_csv
+from urbansound.inference import evaluation
 from urbansound.report import crossval as report
 from urbansound.report.predictions import predictions_table
 from urbansound.run import Run
@@ -117,6 +119,45 @@ def test_other_settings_are_refused(rotation):
     done = command("crossval", *arguments, "--epochs=2", cwd=home)
     assert done.returncode == 2
     assert "was begun with other settings (epochs)" in done.stderr
+
+
+def test_a_fold_that_is_killed_before_its_report_is_not_taken_for_finished(rotation, tmp_path, monkeypatch):
+    home, *_ = rotation
+    shutil.copytree(home / "cv" / "fold_1", tmp_path / "fold_1")
+    run = Run.open(tmp_path / "fold_1")
+    for name in ("metrics.json", "predictions.csv", "report.html"):
+        run.file(name).unlink()
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(home)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "_write_report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluation.evaluate(run)
+    assert not run.file("metrics.json").exists()
+    evaluation.evaluate(run)
+    assert all(run.file(name).exists() for name in ("metrics.json", "predictions.csv", "report.html"))
+
+
+def test_a_cross_validation_that_is_under_way_is_refused_a_second_time(rotation):
+    home, arguments, _ = rotation
+    with files.lock(home / "cv"):
+        done = command("crossval", *arguments, cwd=home)
+    assert done.returncode == 2
+    assert "cv: another process is at work on it" in done.stderr
+
+
+def test_a_cross_validation_goes_on_where_its_clips_were_moved_to(rotation, tone_folder, tmp_path):
+    home, arguments, _ = rotation
+    shutil.copytree(home / "cv", tmp_path / "cv")
+    shutil.copytree(tone_folder, tmp_path / "tones")
+    moved = [f"--data_dir={tmp_path / 'tones'}" if "data_dir" in argument else argument for argument in arguments]
+    (tmp_path / "cv" / "fold_1" / "metrics.json").unlink()
+    done = command("crossval", *moved, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "tones") in (tmp_path / "cv" / "fold_1" / "predictions.csv").read_text()
 
 
 def test_a_run_that_fails_is_named(rotation, tmp_path):

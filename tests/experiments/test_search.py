@@ -154,6 +154,47 @@ def test_a_search_that_was_stopped_goes_on_as_if_unbroken(stops_at, error, confi
     assert len(search(tmp_path, config, n_trials=9)) == 9
 
 
+@pytest.mark.parametrize("torn", [b'{"op_code":4,"wor', b"\0\0\0\0\n"], ids=["half_a_line", "zeros"])
+def test_a_torn_last_line_of_the_journal_is_taken_off(torn, config, training, tmp_path):
+    (tmp_path / "unbroken").mkdir()
+    unbroken = search(tmp_path / "unbroken", config, n_trials=3, splits=1)
+    search(tmp_path, config, n_trials=2, splits=1)
+    journal = tmp_path / "search/journal.log"
+    journal.write_bytes(journal.read_bytes() + torn)
+    for _ in range(2):  # the second reads what the first has written
+        pd.testing.assert_frame_equal(search(tmp_path, config, n_trials=3, splits=1), unbroken)
+
+
+def test_a_trial_that_was_stopped_while_it_was_drawn_gets_its_other_settings(config, training, tmp_path):
+    training.stops_at, training.error = 2, processes.RunError("killed", -9)
+    with pytest.raises(processes.RunError):
+        search(tmp_path, config, splits=1)
+    journal = tmp_path / "search/journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    drawn = [place for place, line in enumerate(lines) if b'"param_name"' in line]
+    journal.write_bytes(b"".join(lines[: drawn[3] + 1]))  # three of trial 0, the first of trial 1
+    training.stops_at = None
+    found = search(tmp_path, config, n_trials=3, splits=1)
+    assert found[["learning_rate", "top_db", "mel_mask_bands"]].notna().all(axis=None)
+
+
+def test_a_search_that_was_killed_while_it_was_begun_begins_again(config, training, tmp_path, monkeypatch):
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path, config)
+    assert len(search(tmp_path, config, n_trials=1, splits=1)) == 1
+
+
+def test_a_search_whose_splits_have_no_seed_is_refused_before_it_begins(config, training, tmp_path):
+    with pytest.raises(InputError, match="seed must be at most"):
+        search(tmp_path, config.with_settings(seed=2**32 - 1))
+    assert not (tmp_path / "search").exists()
+
+
 def test_two_at_once_measure_the_same(config, training, tmp_path):
     (tmp_path / "alone").mkdir()
     alone = search(tmp_path / "alone", config, n_trials=4, splits=3)

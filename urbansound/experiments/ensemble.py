@@ -18,9 +18,14 @@ def settings_of(runs):
     """The Config of an ensemble of trained runs: the first one's, but for the model.
 
     Raises:
-      InputError: the runs differ in their front-end, in their classes, or in which clips they train and test on.
+      InputError: the runs differ in their front-end, in their classes, in their clips' labels, or in which clips they
+        train and test on; a run is named twice.
     """
     first = runs[0]
+    places = [run.path.resolve() for run in runs]
+    for place, run in zip(places, runs, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{run.path} is named twice; average different runs")
     for other in runs[1:]:
         names = [f"--{name}" for name in first.config.differences(other.config) if name in FRONT_END]
         if names:
@@ -29,11 +34,11 @@ def settings_of(runs):
             )
         if other.class_names != first.class_names:
             raise InputError(f"{other.path} has other classes than {first.path}; train them on the same data")
-        columns = ["path", "split"]
+        columns = ["path", "label", "split"]
         if not other.clips[columns].equals(first.clips[columns]):
             raise InputError(
-                f"{other.path} and {first.path} split the clips differently: a clip that one tests may have taught "
-                "the other; train them with the same data, folds and seed"
+                f"{other.path} and {first.path} label or split the clips differently: a clip that one tests may have "
+                "taught the other; train them with the same data, folds and seed"
             )
     return first.config.with_settings(model=ensemble.NAME, cepstrum=False)
 
@@ -47,9 +52,9 @@ def combine(runs, path):
     settings = settings_of(runs)
     model = ensemble.average([run.load_model() for run in runs])
     first = runs[0]
-    run = Run.create(path, settings, first.class_names, first.clips, first.skipped)
     rows = [(str(member.path.resolve()), "+".join(member.architectures), member.training_seconds) for member in runs]
-    write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
-    with replacing(run.file("model.keras")) as part:
-        model.save(part)
-    return run
+    with Run.creating(path, settings, first.class_names, first.clips, first.skipped) as run:
+        write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
+        with replacing(run.file("model.keras")) as part:
+            model.save(part)
+    return Run(path)

@@ -1,13 +1,12 @@
 """Cross-validation: which runs a protocol asks for, training those that are missing, pooling what they say."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from urbansound.data import datasets, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
-from urbansound.files import read_csv, write_csv, write_json
+from urbansound.files import lock, read_csv, read_json, write_csv, write_json
 from urbansound.report import crossval as report
 from urbansound.training import fit
 
@@ -30,7 +29,8 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
       The results, see `report.crossval.pool`.
 
     Raises:
-      InputError: the folds do not fit the protocol; a run there has other settings; a run failed.
+      InputError: the folds do not fit the protocol; a run there has other settings; a run failed; another process is
+        at work there.
       KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
     """
     path = Path(path)
@@ -38,12 +38,18 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
     configs = plan(config, folds, protocol, test_folds, random_splits)
     fit.check_weights(config)
     runs = {name: processes.begin(path / name, planned) for name, planned in configs.items()}
+    with lock(path):
+        return _finish(path, runs, protocol, jobs)
+
+
+def _finish(path, runs, protocol, jobs):
+    """Train what is not finished, and pool the results."""
     processes.train([run for run in runs.values() if not run.file("metrics.json").exists()], jobs)
     results, predictions = report.pool({name: _outcome(run) for name, run in runs.items()}, protocol)
-    write_json(path / "crossval.json", results)
+    config = next(iter(runs.values())).config
     write_csv(path / "predictions.csv", predictions)
-    settings = dataclasses.asdict(next(iter(configs.values())))
-    report.write(path, results, predictions, settings, datasets.dataset(config.data.dataset).warnings)
+    report.write(path, results, predictions, dataclasses.asdict(config), datasets.dataset(config.data.dataset).warnings)
+    write_json(path / "crossval.json", results)
     return results
 
 
@@ -92,5 +98,5 @@ def _outcome(run):
         predictions=read_csv(run.file("predictions.csv")),
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
-        members=json.loads(run.file("metrics.json").read_text()).get("members", {}),
+        members=read_json(run.file("metrics.json")).get("members", {}),
     )

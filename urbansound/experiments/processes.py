@@ -1,6 +1,7 @@
 """Runs that train in processes of their own, so that they share nothing and a fault ends one of them."""
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import subprocess
@@ -27,11 +28,20 @@ def begin(path, config):
     """
     if not (path / "config.json").exists():
         return Run.create(path, config, *prepare.prepare(config))
-    run = Run.open(path)
-    names = run.config.differences(config)
+    return Run.open(path, places(path, Run.open(path).config, config))
+
+
+def places(path, kept, config):
+    """What `config` says anew of where files lie (see `Config.places`), {setting: value}.
+
+    Raises:
+      InputError: it differs in something else from `kept`, the settings that `path` was begun with.
+    """
+    moved = kept.places(config.flat())
+    names = [name for name in kept.differences(config) if name not in moved]
     if names:
         raise InputError(f"{path} was begun with other settings ({', '.join(names)}); pass those, or another --run_dir")
-    return run
+    return moved
 
 
 def train(runs, jobs, *, evaluate=True, quiet=False):
@@ -70,21 +80,29 @@ def _train_one(run, jobs, processes, evaluate, quiet):
         _say(f"{run.path.name}: training")
     # Side by side, each takes its share of the cores: a process uses all of them otherwise.
     threads = {"TF_NUM_INTRAOP_THREADS": str(max((os.cpu_count() or 1) // jobs, 1))} if jobs > 1 else {}
-    arguments = [sys.executable, "-m", "urbansound.train", "--resume", f"--run_dir={run.path}"]
-    arguments += [] if evaluate else ["--noevaluate"]
-    log = open(run.file("train.log"), "a") if logged else None  # noqa: SIM115
-    try:
-        process = subprocess.Popen(arguments, env={**os.environ, **threads}, stdout=log, stderr=log)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(open(run.file("train.log"), "a")) if logged else None
+        # The pipe ends with this process, however it ends: then so does the worker.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "urbansound.experiments.worker", *_arguments(run, evaluate)],
+            env={**os.environ, **threads},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+        stack.enter_context(process.stdin)
         processes.append(process)
         code = process.wait()
-    finally:
-        if log:
-            log.close()
     if code:
         where = f"; see {run.file('train.log')}" if logged else ""
         raise RunError(f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there", code)
     if not quiet:
         _say(f"{run.path.name}: done")
+
+
+def _arguments(run, evaluate):
+    arguments = ["--resume", f"--run_dir={run.path}", *([] if evaluate else ["--noevaluate"])]
+    return arguments + [f"--{name}={value}" for name, value in run.places.items()]
 
 
 def _say(line):

@@ -4,6 +4,8 @@ Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet
 for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.
 """
 
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from urbansound.config import Config
+from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.experiments import processes, space
-from urbansound.files import replacing, write_csv, write_text
+from urbansound.files import lock, new_folder, read_json, write_csv, write_text
 from urbansound.progress import bar
 from urbansound.report import plots
 
@@ -53,46 +57,55 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
     path = Path(path)
     if not config.data.validates:
         raise InputError("a search chooses by validation clips: pass --val_fold, or --val_fraction above 0")
+    config.with_settings(seed=config.train.seed + splits - 1)  # refused now, not when it comes to that split
     distributions = space.load(space_path, config)
     _begin(path, config, space_path)
+    with lock(path), bar("training", unit="run") as on_progress:
+        return _search(path, config, distributions, n_trials, splits, jobs, on_progress)
+
+
+def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
     study = _study(path, distributions, config, splits)
-    with bar("training", unit="run") as on_progress:
-        while True:
-            trials = _table(study, path)
-            done = len(study.get_trials(states=list(STATES)))
-            on_progress(splits * done, splits * max(n_trials, done))
-            waiting = study.get_trials(states=[TrialState.RUNNING])
-            if not waiting and done >= n_trials:
-                return trials
-            if waiting:
-                trial = Trial(study, waiting[0]._trial_id)  # of a search that was stopped
-            else:
-                # A sampler for each trial: a search that was stopped draws what an unbroken one draws.
-                study.sampler = optuna.samplers.TPESampler(seed=config.train.seed + done)
-                trial = study.ask(distributions)
-            on_runs = lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials)  # noqa: E731
-            _try(study, trial, path, config, splits, jobs, on_runs)
+    while True:
+        trials = _table(study, path)
+        done = len(study.get_trials(states=list(STATES)))
+        on_progress(splits * done, splits * max(n_trials, done))
+        waiting = study.get_trials(states=[TrialState.RUNNING])
+        if not waiting and done >= n_trials:
+            return trials
+        # A sampler for each trial: a search that was stopped draws what an unbroken one draws.
+        study.sampler = optuna.samplers.TPESampler(seed=derive(config.train.seed, "trial", done) % 2**32)
+        trial = _continued(study, waiting[0], distributions) if waiting else study.ask(distributions)
+        on_runs = lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials)  # noqa: E731
+        _try(study, trial, path, config, splits, jobs, on_runs)
+
+
+def _continued(study, stopped, distributions):
+    """The Trial of a search that was stopped, with the settings that it had no time to draw."""
+    trial = Trial(study, stopped._trial_id)
+    for name, distribution in distributions.items():
+        trial._suggest(name, distribution)  # what `study.ask` does; a setting that is drawn stays
+    return trial
 
 
 def _begin(path, config, space_path):
     """Keep the settings and the space of a new search; refuse others for one that is there."""
     kept_space, kept_config = path / "space.toml", path / "config.json"
     if not kept_config.exists():
-        if path.exists() and any(path.iterdir()):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path}: not a search, and not empty; pass another --run_dir")
-        with replacing(kept_space) as part:
-            shutil.copyfile(space_path, part)
-        write_text(kept_config, config.to_json())  # last: it is what makes a search
+        with new_folder(path) as folder:
+            shutil.copyfile(space_path, folder / kept_space.name)
+            write_text(folder / kept_config.name, config.to_json())
         return
-    names = type(config).load(kept_config).differences(config)
-    if names:
-        raise InputError(f"{path} was begun with other settings ({', '.join(names)}); pass those, or another --run_dir")
+    processes.places(path, Config.from_dict(read_json(kept_config)), config)
     if kept_space.read_bytes() != Path(space_path).read_bytes():
         raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
 
 
 def _study(path, distributions, config, splits):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _mend(path / "journal.log")
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path / "journal.log"))),
         study_name="search",
@@ -101,14 +114,31 @@ def _study(path, distributions, config, splits):
         # One split is a rough guess: the median as a limit ended trials that were among the best.
         pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=STARTING),
     )
-    if "splits" not in study.user_attrs:
+    if not study.get_trials(deepcopy=False):
         study.enqueue_trial(space.start(distributions, config))
+    if "splits" not in study.user_attrs:
         study.set_user_attr("splits", splits)
     elif study.user_attrs["splits"] != splits:
         raise InputError(
             f"{path} was begun with --splits={study.user_attrs['splits']}; pass that, or another --run_dir"
         )
     return study
+
+
+def _mend(journal):
+    """Take off the last line of Optuna's journal where a kill has left half of it: what it would say is done again."""
+    if not journal.exists():
+        return
+    lines = journal.read_bytes().splitlines(keepends=True)
+    if lines and not _is_whole(lines[-1]):
+        os.truncate(journal, sum(map(len, lines[:-1])))
+
+
+def _is_whole(line):
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _try(study, trial, path, config, splits, jobs, on_runs):
