@@ -1,8 +1,8 @@
 """A trained run made into every file that was asked for, each measured on the run's test clips, in one new folder."""
 
-import contextlib
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from export import measurement, model_card, report
 from export.formats import Job
 from urbansound.audio.length import fit_length
 from urbansound.data import cache
-from urbansound.errors import InputError
-from urbansound.files import write_text
+from urbansound.errors import InputError, system_fault
+from urbansound.files import new_folder, write_text
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, percent
 
@@ -32,52 +32,64 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
       max_accuracy_drop: percentage points.
 
     Raises:
-      InputError: before any work, what can't be exported and an `out` that exists; after it, files that
-        lost more than `max_accuracy_drop`: those are not kept, the others and the report are.
+      InputError: before any work, what can't be exported and an `out` that exists; after it, files that could not be
+        made or lost more than `max_accuracy_drop`: those are not kept, the others and the report are.
     """
     out = Path(out)
     if not (name.isascii() and name.isidentifier()):
         raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
-    with _new_folder(out) as folder:
+    if os.path.lexists(out):
+        raise InputError(f"{out}: exists already; remove it or pass another --out")
+    with new_folder(out) as folder:
         clips, entries, labels = clips_of(run, "test")
         expected = score_entries(entries, classifier)
         keras = measurement.baseline(classifier, expected, labels, clips.recording)
         print(f"Keras: {headline(keras)}")
         job = Job(classifier, folder, name, run.config.data.dataset, _windows(run, classifier, CALIBRATION_CLIPS))
-        files, written = [], {}
+        against = (entries, expected, labels, clips.recording)
+        files, written, failed = [], {}, {}
         for form in formats:
-            start = time.monotonic()
-            written[form.name] = form.write(job)
-            scores = score_entries(entries, classifier, written[form.name].score_windows)
-            path = written[form.name].path
-            files.append(measurement.measure(path, form.name, scores, expected, labels, clips.recording, classifier))
-            print(_line(files[-1], time.monotonic() - start), flush=True)
+            before = set(folder.rglob("*"))
+            try:
+                file, written[form.name] = _made(form, job, *against)
+                files.append(file)
+            except Exception as error:  # a converter's, of any kind: the other formats stay
+                if system_fault(error):
+                    raise
+                failed[form.name] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                print(f"{form.name} failed: {failed[form.name]}", file=sys.stderr, flush=True)
+                _remove(set(folder.rglob("*")) - before)
+        if not files:
+            raise InputError(f"no format could be made ({'; '.join(failed.values())})")
         lost = measurement.too_much_lost(files, max_accuracy_drop)
         for format_name in lost:
-            _remove(written[format_name])
+            _remove((written[format_name].path, *written[format_name].others))
         write_text(folder / "labels.txt", "".join(f"{label}\n" for label in classifier.class_names))
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
+    _say_what_lacks(out, lost, failed, max_accuracy_drop)
+
+
+def _made(form, job, entries, expected, labels, recordings):
+    """(measurement, Written) of one format; its line goes to stdout."""
+    start = time.monotonic()
+    written = form.write(job)
+    scores = score_entries(entries, job.classifier, written.score_windows)
+    file = measurement.measure(written.path, form.name, scores, expected, labels, recordings, job.classifier)
+    print(_line(file, time.monotonic() - start), flush=True)
+    return file, written
+
+
+def _say_what_lacks(out, lost, failed, max_accuracy_drop):
+    """Raise InputError for formats, by their names, that are not in the export."""
+    faults = [f"{name} could not be made ({fault})" for name, fault in failed.items()]
     if lost:
-        raise InputError(
-            f"{', '.join(lost)} lost more than {max_accuracy_drop:g} points on the test clips and was not kept "
-            f"(the rest is in {out}, with report.md); allow it by a larger --max_accuracy_drop"
+        faults.append(
+            f"{', '.join(lost)} lost more than {max_accuracy_drop:g} points on the test clips and was not kept; allow "
+            "it by a larger --max_accuracy_drop"
         )
-
-
-@contextlib.contextmanager
-def _new_folder(out):
-    """Yield a folder next to `out` that takes its name when the block succeeds, and is gone when it does not."""
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or pass another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{os.getpid()}.part.{out.name}")
-    part.mkdir()
-    try:
-        yield part
-        os.rename(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    if faults:
+        raise InputError(f"{'; '.join(faults)} (the rest is in {out}, with report.md)")
 
 
 def _windows(run, classifier, most):
@@ -88,13 +100,13 @@ def _windows(run, classifier, most):
     return np.stack([fit_length(cache.read(entries[i]), samples, classifier.short_clips) for i in chosen])
 
 
-def _remove(written):
-    """Delete a format that is not kept, and what came with it."""
-    for path in (written.path, *written.others):
+def _remove(paths):
+    """Delete files and folders."""
+    for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _line(file, seconds):

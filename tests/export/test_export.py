@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from export import exporting
 from export.tflite import metadata
 from running import TINY, command
 
@@ -91,6 +92,46 @@ def test_a_file_that_loses_too_much_is_not_kept_and_the_command_fails(home):
     }
     assert [file["kept"] for file in json.loads((out / "report.json").read_text())["files"]] == [False, False]
     shutil.rmtree(out)
+
+
+def test_a_format_that_fails_does_not_throw_away_the_others(home, monkeypatch):
+    made = exporting._made
+
+    def failing(form, job, *others):
+        if form.name == "int8":  # as a quantizer does for calibration clips that are silent
+            (job.folder / "half.tflite").touch()
+            raise RuntimeError("Failed to quantize:\nno range")
+        return made(form, job, *others)
+
+    monkeypatch.setattr(exporting, "_made", failing)
+    process = command("export", "--run_dir=run", "--out=out/some", "--formats=float32,int8", cwd=home)
+    out = home / "out" / "some"
+    assert process.returncode == 2
+    assert "int8 could not be made (RuntimeError: Failed to quantize: no range)" in process.stderr.splitlines()[-1]
+    assert [file["format"] for file in json.loads((out / "report.json").read_text())["files"]] == ["float32"]
+    assert {path.name for path in out.glob("*.tflite")} == {"urbansound_float32.tflite"}
+    shutil.rmtree(out)
+
+
+def test_an_export_in_which_every_format_fails_leaves_nothing(home, monkeypatch):
+    def failing(*arguments):
+        raise RuntimeError("no range")
+
+    monkeypatch.setattr(exporting, "_made", failing)
+    process = command("export", "--run_dir=run", "--out=out/none", "--formats=float32", cwd=home)
+    assert process.returncode == 2
+    assert "no format could be made (RuntimeError: no range)" in process.stderr.splitlines()[-1]
+    assert not (home / "out" / "none").exists()
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(home):
+    left = home / "out" / ".1.part.again"
+    left.mkdir(parents=True)
+    (left / "street.tflite").touch()
+    process = command("export", "--run_dir=run", "--out=out/again", "--formats=float32", cwd=home)
+    assert process.returncode == 0, process.stderr
+    assert not left.exists()
+    shutil.rmtree(home / "out" / "again")
 
 
 def test_what_is_there_is_not_overwritten(home, exported):
