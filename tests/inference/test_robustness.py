@@ -60,7 +60,7 @@ def test_recorded_noise(trained):
     [
         (["--snr_db=loud"], "snr_db must be numbers with commas between. Received: loud"),
         (["--noise_dir=."], "--noise_dir needs to know how loud"),
-        (["--snr_db=0", "--noise_dir=nowhere"], "nowhere: no noise recordings there"),
+        (["--snr_db=0", "--noise_dir=nowhere"], "nowhere: no such file or folder; point --noise_dir"),
     ],
 )
 def test_errors(trained, arguments, message):
