@@ -30,8 +30,8 @@ TINY = (
 
 def write_clips(folder, names):
     folder.mkdir(parents=True)
-    for i, name in enumerate(names):
-        samples = np.random.default_rng(i).normal(0, 0.1, 11_025)
+    for name in names:
+        samples = np.random.default_rng(list(f"{folder.name}/{name}".encode())).normal(0, 0.1, 11_025)
         soundfile.write(folder / name, samples, 22_050)
 
 

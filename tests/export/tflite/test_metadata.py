@@ -51,7 +51,7 @@ def test_the_model_is_described(files):
     model, _ = metadata.read_metadata(files["int8"])
     assert (model.name, model.version, model.author) == ("tones", "1.2", "A. Nyone")
     assert (model.license, model.minParserVersion) == ("CC BY 4.0", "1.3.0")
-    assert model.description.startswith("Tells tones apart. Front-end: sample_rate=8000, clip_seconds=0.5, n_fft=256")
+    assert model.description.startswith("Tells tones apart. Front-end: sample_rate=8000, clip_seconds=0.5, ")
 
 
 def test_a_waveform_is_described_as_audio(files):
