@@ -3,10 +3,10 @@
 import contextlib
 import csv
 import json
+import math
 import os
 import shutil
 import stat
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -128,14 +128,18 @@ def lock(folder):
         yield held
 
 
-def remove_parts(folder, names=PARTS, least_seconds=0):
+def remove_parts(folder, names=PARTS, before=math.inf):
     """Delete the files that processes which were killed have left half-written in a folder that is locked.
 
-    Where it is not, only those that were last written `least_seconds` ago belong to no living process.
+    Args:
+      folder: the folder.
+      names: a pattern of paths in it.
+      before: only files that were last written before this time, in seconds as `time.time` counts them: in a folder
+        that is not locked, younger ones may be a living process's.
     """
     for part in Path(folder).glob(names):
         with contextlib.suppress(OSError):  # another process removes it, or another user owns it
-            if part.is_file() and time.time() - part.stat().st_mtime >= least_seconds:
+            if part.is_file() and part.stat().st_mtime < before:
                 part.unlink()
 
 

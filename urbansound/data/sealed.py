@@ -4,6 +4,7 @@ A file is the int64 fingerprint of what follows, then that. The fingerprint is T
 checks each file that it reads, in 3 % of the time that reading takes.
 """
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def payload_of(path):
 
 def remove_parts(folder):
     """Delete what processes that were killed, an hour ago or more, have left half-written in the folders of a cache."""
-    files.remove_parts(folder, f"*/{files.PARTS}", ABANDONED_SECONDS)
+    files.remove_parts(folder, f"*/{files.PARTS}", before=time.time() - ABANDONED_SECONDS)
 
 
 def count_damaged(paths, missing):
