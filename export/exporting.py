@@ -1,5 +1,6 @@
 """A trained run made into every file that was asked for, each measured on the run's test clips, in one new folder."""
 
+import math
 import os
 import shutil
 import sys
@@ -38,6 +39,8 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
     out = Path(out)
     if not (name.isascii() and name.isidentifier()):
         raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
+    if not math.isfinite(max_accuracy_drop):
+        raise InputError(f"max_accuracy_drop must be finite; 100 keeps every file. Received: {max_accuracy_drop}")
     if os.path.lexists(out):
         raise InputError(f"{out}: exists already; remove it or pass another --out")
     with new_folder(out) as folder:

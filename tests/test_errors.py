@@ -5,11 +5,13 @@ import os
 import shutil
 
 import h5py
+import keras
 import pytest
 import tensorflow as tf
 
 from running import TINY, command
 from urbansound import files
+from urbansound.data import cache, sealed
 from urbansound.errors import InputError, reason, system_fault
 from urbansound.inference import evaluation
 
@@ -47,6 +49,39 @@ def test_a_disk_error_after_a_file_was_opened_has_a_line_in_a_pipeline_too(tmp_p
     assert system_fault(tf.errors.InvalidArgumentError(None, None, "a shape")) is None
 
 
+def test_a_cache_file_that_is_damaged_in_mid_run_has_a_line_in_a_fit_in_a_pipeline_and_outside(tmp_path):
+    entry = str(tmp_path / "a.i16")
+    sealed.write(entry, b"\0" * 8)
+    (tmp_path / "a.i16").write_bytes((tmp_path / "a.i16").read_bytes()[:-1] + b"\1")
+    dataset = tf.data.Dataset.from_tensors(entry).map(lambda path: (tf.ensure_shape(cache.read(path), [2]), [0.0]))
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for use in (
+        lambda: model.fit(dataset.batch(1), shuffle=False, verbose=0),
+        lambda: list(dataset),
+        lambda: cache.read(entry),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            use()
+        assert system_fault(caught.value) == f"{entry} is damaged; start again: it is then made anew"
+
+
+def test_a_cache_file_that_goes_in_mid_run_has_a_line_in_a_fit(tmp_path):
+    dataset = tf.data.Dataset.from_tensors(str(tmp_path / "gone")).map(
+        lambda path: (tf.ensure_shape(cache.read(path), [2]), [0.0])
+    )
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(tf.errors.NotFoundError) as caught:
+        model.fit(dataset.batch(1), shuffle=False, verbose=0)
+    assert system_fault(caught.value) == f"{tmp_path}/gone; No such file or directory"
+
+
+def test_an_error_of_tensorflow_without_a_text_is_a_bug():
+    assert system_fault(tf.errors.CancelledError(None, None, "")) is None
+    assert system_fault(tf.errors.ResourceExhaustedError(None, None, "")).startswith("not enough memory")
+
+
 @pytest.fixture
 def run(tone_run, tmp_path):
     """The folder of a copy of the run on the tones."""
@@ -55,10 +90,19 @@ def run(tone_run, tmp_path):
 
 
 def test_a_cache_entry_that_goes_in_mid_run_ends_evaluation_in_a_line(run, monkeypatch):
-    monkeypatch.setattr(evaluation, "cache_entries", lambda paths, config: [f"{run}/gone.i16"] * len(paths))
+    monkeypatch.setattr(evaluation, "cache_entries", lambda clips, config: [f"{run}/gone.i16"] * len(clips))
     done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
     assert done.returncode == 2
     assert "gone.i16" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cache_entry_that_is_damaged_in_mid_run_ends_evaluation_in_a_line(run, monkeypatch):
+    (run / "damaged.i16").write_bytes(bytes(100))
+    monkeypatch.setattr(evaluation, "cache_entries", lambda clips, config: [f"{run}/damaged.i16"] * len(clips))
+    done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"error: {run}/damaged.i16 is damaged; start again: it is then made anew"
     assert "Traceback" not in done.stderr
 
 

@@ -1,5 +1,6 @@
 """Files: read within limits, written whole and durably, folders made whole, locks that end with their process."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -101,3 +102,41 @@ def test_a_lock_ends_with_a_process_that_is_killed(tmp_path):
     process.communicate()
     with files.lock(tmp_path):
         pass
+
+
+def test_a_folder_is_locked_until_it_has_its_name_so_that_nobody_removes_it_as_left_by_a_killed_process(
+    tmp_path, monkeypatch
+):
+    rename = os.rename
+
+    def checked(part, path):
+        with pytest.raises(InputError, match="another process"), files.lock(part):
+            pass
+        rename(part, path)
+
+    monkeypatch.setattr(os, "rename", checked)
+    with files.new_folder(tmp_path / "out"):
+        pass
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_without_the_system_s_locks_no_file_is_open_in_a_folder_that_is_renamed(tmp_path, monkeypatch):
+    """Windows can't rename it then."""
+    monkeypatch.setattr(files, "fcntl", None)
+    with files.new_folder(tmp_path / "out") as part:
+        assert list(part.iterdir()) == []
+    (tmp_path / "out" / ".1.part.a.csv").touch()
+    with files.lock(tmp_path / "out"):  # nothing tells whether another process is writing it
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".1.part.a.csv"]
+
+
+def test_on_a_file_system_without_locks_nothing_that_another_process_may_be_writing_is_removed(tmp_path, monkeypatch):
+    def no_locks(file, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    (tmp_path / ".1.part.out").mkdir()
+    (tmp_path / ".1.part.a.csv").touch()
+    with files.lock(tmp_path) as held, files.new_folder(tmp_path / "out"):
+        assert not held
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", ".1.part.out", ".1.part.a.csv", "out"}

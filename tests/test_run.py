@@ -1,6 +1,7 @@
 """Run directories: made whole, portable, and refused in a line where they are damaged."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import zipfile
 import keras
 import pandas as pd
 import pytest
+from small_run import run_of
 
-from running import ROOT, command
+from running import ROOT, TINY, command
+from urbansound import run as run_module
 from urbansound.config import Config
 from urbansound.errors import InputError
+from urbansound.inference.evaluation import clips_of
 from urbansound.run import Run
 
 NAMES = ["high", "low", "middle"]
@@ -210,3 +214,33 @@ def test_a_data_dir_may_be_the_folder_of_the_clips_or_one_around_it(tone_folder,
         assert Run.open(run.path, {"data_dir": str(folder)}).clips.path.tolist() == list(map(str, files))
     with pytest.raises(InputError, match="the run's clips are not there"):
         _ = Run.open(run.path, {"data_dir": str(tone_folder / "low")}).clips
+
+
+def test_a_clip_that_has_another_size_than_when_the_run_was_made_is_refused(tone_folder, tmp_path):
+    shutil.copytree(tone_folder, tmp_path / "tones")
+    run = run_of(tmp_path / "tones", tmp_path)
+    assert clips_of(run, "test")[0].bytes.tolist() == [os.path.getsize(path) for path in clips_of(run, "test")[0].path]
+    clip = clips_of(run, "test")[0].path[0]
+    shutil.copyfile(clips_of(run, "test")[0].path[1], clip)
+    with pytest.raises(InputError, match=rf"{clip}: has another size than when the run was made \(1 of \d+ clips have"):
+        clips_of(run, "test")
+    older = run.clips.drop(columns="bytes")  # of a version that kept no sizes
+    older.to_csv(run.file("clips.csv"), index=False)
+    assert len(clips_of(run, "test")[1]) == (older.split == "test").sum()
+
+
+def test_settings_and_class_names_are_not_read_anew_for_each_clip(tone_folder, tmp_path, monkeypatch):
+    run = run_of(tone_folder, tmp_path)
+    read, original = [], run_module.read_text
+    monkeypatch.setattr(run_module, "read_text", lambda path: (read.append(path), original(path))[1])
+    clips_of(run, "train")
+    assert len(read) == 1
+
+
+def test_a_run_dir_that_is_taken_is_said_before_anything_is_decoded(tone_folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "file").touch()
+    done = command("train", "--dataset=folder", f"--data_dir={tone_folder}", "--run_dir=run", *TINY, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: run: this run directory is not empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

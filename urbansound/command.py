@@ -9,7 +9,7 @@ import time
 
 from absl import app, flags
 
-from urbansound.errors import InputError, system_fault
+from urbansound.errors import InputError, Refused, file_fault, system_fault
 from urbansound.files import read_text
 from urbansound.text import shown
 
@@ -49,7 +49,7 @@ def _guarded(main, argv, takes_paths):
     except Exception as error:
         if (fault := system_fault(error)) is None:
             raise
-        _fail(fault)
+        _fail(fault, SystemExit if file_fault(error) is None else Refused)
 
 
 def _parse(argv):
@@ -83,6 +83,6 @@ def _check_flag_files(arguments):
             waiting.append((read_text(os.path.expanduser(path.strip().strip("\"'"))).splitlines(), deep + 1))
 
 
-def _fail(error):
+def _fail(error, end=SystemExit):
     print(f"error: {shown(' '.join(str(error).split()))}", file=sys.stderr)
-    sys.exit(2)
+    raise end(2)

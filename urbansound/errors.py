@@ -11,6 +11,8 @@ _OF_FILES = ["is damaged; start again"] + [  # the first is of `data.sealed`
     for name in ("EACCES", "EDQUOT", "EIO", "EISDIR", "ENOENT", "ENOSPC", "ENOTDIR", "EPERM", "EROFS", "ESTALE")
     if hasattr(errno, name)
 ]
+# What it puts around the text of an assertion, in a graph or outside.
+_ASSERTED = re.compile(r"^assertion failed: \[|\]$|^Expected '.*b['\"]|['\"]$")
 
 
 class InputError(ValueError):
@@ -18,6 +20,10 @@ class InputError(ValueError):
 
     Commands print it and exit with 2, without a traceback (see `command.run`).
     """
+
+
+class Refused(SystemExit):
+    """The end of a command, with code 2, for which neither settings nor input can be blamed: see `file_fault`."""
 
 
 def reason(error):
@@ -28,7 +34,7 @@ def reason(error):
 
 
 def system_fault(error):
-    """What the operating system refused, in a line: a full disk, a missing right, a lost file, memory.
+    """What the operating system refused, in a line: as `file_fault`, or memory.
 
     Args:
       error: an exception.
@@ -36,16 +42,32 @@ def system_fault(error):
     Returns:
       The line; None for any other exception.
     """
+    if (fault := file_fault(error)) is not None:
+        return fault
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error})" if str(error) else "not enough memory"
+    if _is_of_tensorflow(error, "ResourceExhaustedError"):
+        return f"not enough memory ({''.join(_lines(error)[:1])}); try a smaller --batch_size"
+    return None
+
+
+def file_fault(error):
+    """What no settings can be blamed for, in a line: a full disk, a missing right, a lost or damaged file; or None."""
     if isinstance(error, OSError):
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
         return f"{place}: {reason(error)}" if place else reason(error)
-    if isinstance(error, MemoryError):
-        return f"not enough memory ({error})" if str(error) else "not enough memory"
-    tensorflow = sys.modules.get("tensorflow")  # which takes seconds to load
-    if tensorflow is not None and isinstance(error, tensorflow.errors.OpError):
-        line = re.sub(r"\{\{.*?\}\} *|\[Op:.*", "", error.message.strip().splitlines()[0]).strip()
-        if any(fault in line for fault in _OF_FILES):
-            return line
-        if isinstance(error, tensorflow.errors.ResourceExhaustedError):
-            return f"not enough memory ({line}); try a smaller --batch_size"
+    if _is_of_tensorflow(error, "OpError"):
+        for line in _lines(error):  # of `fit`, the first ones only say where in the graph
+            if any(fault in line for fault in _OF_FILES):
+                return _ASSERTED.sub("", line)
     return None
+
+
+def _is_of_tensorflow(error, name):
+    tensorflow = sys.modules.get("tensorflow")  # which takes seconds to load
+    return tensorflow is not None and isinstance(error, getattr(tensorflow.errors, name))
+
+
+def _lines(error):
+    """The lines of a TensorFlow error without the places in the graph."""
+    return [re.sub(r"\{\{.*?\}\} *|\[Op:.*", "", line).strip() for line in error.message.splitlines()]

@@ -4,10 +4,13 @@ python -m urbansound.evaluate --run_dir=runs/…
 python -m urbansound.evaluate --run_dir=runs/… --snr_db=20,10,0 --corruptions
 """
 
+import math
+
 from absl import flags
 
 from urbansound import command
 from urbansound import flags as setting_flags
+from urbansound.config.sections import MAX_DB
 from urbansound.errors import InputError
 from urbansound.text import shown
 
@@ -42,7 +45,12 @@ def _snr_db():
     try:
         levels = [float(level) for level in SNR_DB.value]
     except ValueError:
-        raise InputError(f"snr_db must be numbers with commas between. Received: {','.join(SNR_DB.value)}") from None
+        levels = [math.nan]
+    if not all(abs(level) <= MAX_DB for level in levels):  # false for NaN
+        raise InputError(
+            f"snr_db must be numbers from -{MAX_DB:g} to {MAX_DB:g} with commas between. "
+            f"Received: {','.join(SNR_DB.value)}"
+        )
     if NOISE_DIR.value is not None and not levels:
         raise InputError("--noise_dir needs to know how loud: pass --snr_db=20,10,0")
     return levels

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import math
 import os
 import shutil
 import stat
@@ -12,6 +13,11 @@ import pandas as pd
 
 from urbansound.errors import InputError, reason
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 # Columns of names, which are text even where they look like a number or a missing value ("None", "NA", "1e5").
 NAMES = (
     *("path", "label", "recording", "predicted", "second", "third", "fault"),
@@ -19,8 +25,8 @@ NAMES = (
 )
 TYPES = {"salience": "Int64", "seconds": float}
 MAX_TEXT_BYTES = 2**24
+PARTS = ".*.part.*"  # names of what is being written
 _LOCK = ".lock"
-_PARTS = ".*.part.*"  # names of what is being written
 
 
 def read_text(path):
@@ -72,7 +78,7 @@ def replacing(path, durable=True):
 def new_folder(path):
     """Yield a folder next to `path` that takes its place when the block succeeds, and is gone when it does not.
 
-    What processes that were killed have left of this folder is removed first.
+    What processes that were killed have left of this folder is removed first, as far as there are locks.
 
     Args:
       path: of the folder: absent, or an empty folder.
@@ -82,7 +88,7 @@ def new_folder(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(_PARTS):
+    for left in path.parent.glob(PARTS):
         if left.name.endswith(f".part.{path.name}") and left.is_dir():
             _remove_unless_locked(left)
     part = _part(path)
@@ -90,11 +96,13 @@ def new_folder(path):
     try:
         with lock(part):
             yield part
-            (part / _LOCK).unlink(missing_ok=True)
             try:
+                if os.name != "posix" and path.is_dir():
+                    path.rmdir()  # which POSIX does as it renames
                 os.rename(part, path)
             except OSError as error:
                 raise InputError(f"{path}: can't be made ({reason(error)}); name a folder that is not there") from None
+            (path / _LOCK).unlink(missing_ok=True)  # now: while it was a part, others might have removed it
         _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -102,46 +110,62 @@ def new_folder(path):
 
 @contextlib.contextmanager
 def lock(folder):
-    """Hold a folder against other processes; what they left half-written in it is removed.
+    """Hold a folder against other processes; what they left half-written in it is removed. Yields whether it is held.
 
     The kernel lets go of it when the process ends, however it ends. Windows and some network file systems have no
-    such locks: there nothing is held.
+    such locks: there nothing is held and nothing removed.
 
     Raises:
       InputError: another process holds it.
     """
+    if fcntl is None:  # nor would Windows rename or remove a folder with an open file in it
+        yield False
+        return
     with open(Path(folder) / _LOCK, "a") as file:
-        if not _holds(file):
-            raise InputError(f"{folder}: another process is at work on it; wait for its end, or end it")
-        remove_parts(folder)
-        yield
+        held = _held(file, folder)
+        if held:
+            remove_parts(folder)
+        yield held
 
 
-def remove_parts(folder):
-    """Delete the files that processes which were killed have left half-written in a folder that is locked."""
-    for part in Path(folder).glob(_PARTS):
-        if part.is_file():
-            part.unlink(missing_ok=True)
+def remove_parts(folder, names=PARTS, before=math.inf):
+    """Delete the files that processes which were killed have left half-written in a folder that is locked.
+
+    Args:
+      folder: the folder.
+      names: a pattern of paths in it.
+      before: only files that were last written before this time, in seconds as `time.time` counts them: in a folder
+        that is not locked, younger ones may be a living process's.
+    """
+    for part in Path(folder).glob(names):
+        with contextlib.suppress(OSError):  # another process removes it, or another user owns it
+            if part.is_file() and part.stat().st_mtime < before:
+                part.unlink()
 
 
-def _holds(file):
-    """Lock an open file for this process; False where another has."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
+def is_free(path):
+    """Whether a new folder can be made at `path`: nothing is there, or an empty folder that nobody works in."""
+    path = Path(path)
+    if not path.exists():
         return True
+    return path.is_dir() and not any(path.iterdir()) and not path.samefile(os.curdir)
+
+
+def _held(file, folder):
+    """Lock an open file of a folder for this process; False where the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        raise InputError(f"{folder}: another process is at work on it; wait for its end, or end it") from None
+    except OSError:
         return False
-    except OSError:  # a file system without locks
-        return True
     return True
 
 
 def _remove_unless_locked(folder):
-    with contextlib.suppress(InputError, FileNotFoundError), lock(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(InputError, OSError), lock(folder) as held:
+        if held:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _part(path):

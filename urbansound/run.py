@@ -11,7 +11,17 @@ import pandas as pd
 
 from urbansound.config import Config
 from urbansound.errors import InputError
-from urbansound.files import lock, new_folder, read_csv, read_json, read_text, remove_parts, write_csv, write_text
+from urbansound.files import (
+    is_free,
+    lock,
+    new_folder,
+    read_csv,
+    read_json,
+    read_text,
+    remove_parts,
+    write_csv,
+    write_text,
+)
 
 CLASS_NAMES_SHA256 = "class_names_sha256"  # in config.json: scores without the right names are wrong answers
 CLIP_COLUMNS = ("path", "label", "fold", "recording", "split")
@@ -23,7 +33,7 @@ class Run:
 
     config.json        every setting (`Config.to_json`), and a checksum of the class names
     labels.txt         class names, a line each, in the order of the scores
-    clips.csv          path, label, fold, recording, salience, split (see `data.splits`) of every clip
+    clips.csv          path, label, fold, recording, salience, split (see `data.splits`), bytes of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
     history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
@@ -68,7 +78,7 @@ class Run:
         """A new run directory with everything that is known before the first epoch.
 
         Raises:
-          InputError: `path` holds something already, or is a file.
+          InputError: as `check_free`.
         """
         with cls.creating(path, config, class_names, clips, skipped):
             pass
@@ -78,11 +88,7 @@ class Run:
     @contextlib.contextmanager
     def creating(cls, path, config, class_names, clips, skipped):
         """`create` in which more is written: yields the Run, which takes its place when the block succeeds."""
-        path = Path(path)
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path}: is a file; pass another --run_dir")
-        if path.exists() and (any(path.iterdir()) or path.samefile(os.curdir)):
-            raise InputError(f"{path}: this run directory is not empty; go on with --resume, or pass another --run_dir")
+        cls.check_free(path)
         with new_folder(path) as folder:
             run = cls(folder)
             write_text(run.file("labels.txt"), "".join(f"{name}\n" for name in class_names))
@@ -93,6 +99,14 @@ class Run:
             write_text(run.file("config.json"), json.dumps(settings, indent=2) + "\n")
             yield run
 
+    @staticmethod
+    def check_free(path):
+        """Raise InputError where no run directory can be made: `path` holds something already, or is a file."""
+        if os.path.exists(path) and not os.path.isdir(path):
+            raise InputError(f"{path}: is a file; pass another --run_dir")
+        if not is_free(path):
+            raise InputError(f"{path}: this run directory is not empty; go on with --resume, or pass another --run_dir")
+
     @contextlib.contextmanager
     def locked(self):
         """Hold the run for writing against other processes.
@@ -100,8 +114,9 @@ class Run:
         Raises:
           InputError: another process holds it.
         """
-        with lock(self.path):
-            remove_parts(self.file("checkpoints"))
+        with lock(self.path) as held:
+            if held:
+                remove_parts(self.file("checkpoints"))
             yield
 
     @property
@@ -219,9 +234,9 @@ def _moved(paths, folder):
     """Where `paths` lie in `folder`, which holds them or one of the folders that they lay in together."""
     paths = list(map(os.path.abspath, paths))
     together = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
+    folder = os.path.abspath(folder)
     for above in reversed([together, *together.parents]):
-        moved = [os.path.join(os.path.abspath(folder), os.path.relpath(path, above)) for path in paths]
-        if os.path.isfile(moved[0]):
-            return moved
+        if os.path.isfile(os.path.join(folder, os.path.relpath(paths[0], above))):
+            return [os.path.join(folder, os.path.relpath(path, above)) for path in paths]
     name = os.path.relpath(paths[0], together)
     raise InputError(f"{folder}: the run's clips are not there (no {name} at its place); pass another --data_dir")

@@ -51,9 +51,11 @@ def _new(settings):
     from urbansound.run import Run
     from urbansound.training import fit
 
+    path = RUN_DIR.value or command.default_run_dir(settings)
+    Run.check_free(path)  # before clips are decoded, which may take long
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
-    run = Run.create(RUN_DIR.value or command.default_run_dir(settings), settings, class_names, clips, skipped)
+    run = Run.create(path, settings, class_names, clips, skipped)
     if datasets.dataset(settings.data.dataset).made_up:
         print("data: SYNTHETIC sounds; results say nothing about real sounds")
     if settings.data.split == "random":

@@ -33,6 +33,7 @@ TIMEOUT_SECONDS = flags.DEFINE_float("timeout_seconds", 60, "for one file's answ
 SIGNATURE = INPUT = "wav_bytes"
 COLUMNS = (("label", "score"), ("second", "second_score"), ("third", "third_score"))
 ROUNDING = 1e-3  # of scores above 1: a mean of float32, or of a quantised model's
+LONGEST_SECONDS = 86_400
 ANSWER_BYTES = 4 << 20  # at most; ten thousand classes take a tenth
 
 
@@ -78,7 +79,7 @@ def connect(url, model, timeout_seconds):
       an exported model or longer than ANSWER_BYTES, and where it is a redirect: none is followed.
 
     Raises:
-      InputError: another kind of URL; tensorflow-serving-api is not installed (grpc://).
+      InputError: another kind of URL; a timeout beyond LONGEST_SECONDS; tensorflow-serving-api is not installed (grpc://).
     """
     kinds = {"http": _rest, "https": _rest, "grpc": _grpc}
     try:
@@ -88,6 +89,8 @@ def connect(url, model, timeout_seconds):
         known = False
     if not known:
         raise InputError(f"--url must be http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT. Received: {url}")
+    if not 0 < timeout_seconds <= LONGEST_SECONDS:  # false for NaN
+        raise InputError(f"timeout_seconds must be at most {LONGEST_SECONDS}. Received: {timeout_seconds:g}")
     return kinds[parts.scheme](url, model, timeout_seconds)
 
 

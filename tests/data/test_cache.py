@@ -1,6 +1,7 @@
 """The waveform cache: right values, no stale or broken file, faults reported."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 import tensorflow as tf
 
 from urbansound.data import cache, sealed
-from urbansound.errors import InputError
+from urbansound.errors import system_fault
 
 
 def write(path, samples, rate=8000):
@@ -128,5 +129,18 @@ def test_no_clips_is_no_error(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     path = write(tmp_path / "a.wav", np.zeros(100))
     (tmp_path / "cache").write_text("a file stands where the folder should be")
-    with pytest.raises(InputError, match="pass --cache_dir=FOLDER"):
+    with pytest.raises(OSError, match="pass --cache_dir=FOLDER") as caught:
         cache.fill([path], 8000, tmp_path / "cache")
+    line = system_fault(caught.value)
+    assert line.startswith(f"{tmp_path}/cache/waveforms/")
+    assert line.endswith(".i16: can't write the waveform cache (Not a directory); pass --cache_dir=FOLDER")
+
+
+def test_what_killed_processes_left_half_written_is_removed_after_an_hour(tmp_path):
+    (entry,), _ = cache.fill([write(tmp_path / "a.wav", np.zeros(100))], 8000, tmp_path / "cache")
+    old, new = (Path(entry).with_name(f".{pid}.part.{'0' * 32}.i16") for pid in (1, 2))
+    for part in (old, new):
+        part.touch()
+    os.utime(old, (time.time() - 3700,) * 2)
+    cache.fill([write(tmp_path / "b.wav", np.zeros(100))], 8000, tmp_path / "cache")
+    assert sorted(path.name for path in Path(entry).parent.iterdir()) == sorted([new.name, Path(entry).name])

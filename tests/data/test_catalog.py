@@ -211,6 +211,8 @@ def test_missing_files_are_counted_up_to_a_hundred(tmp_path, monkeypatch):
 def test_csv_that_is_none(tmp_path):
     with pytest.raises(InputError, match=r"gone.csv: can't be read \(No such file"):
         csv.read(tmp_path / "gone.csv")
+    with pytest.raises(InputError, match="/dev/zero: not a file"):  # which has no end
+        csv.read("/dev/zero")
     (tmp_path / "latin.csv").write_bytes("path,label\nä.wav,hund\n".encode("latin-1"))
     with pytest.raises(InputError, match="not CSV in UTF-8"):
         csv.read(tmp_path / "latin.csv")

@@ -1,5 +1,7 @@
 """Background noise: spectra, levels, recordings."""
 
+import os
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -69,3 +71,10 @@ def test_noise_that_can_not_be_read_ends_training_before_the_run_directory_is_ma
     assert done.returncode == 2
     assert "take it out of --noise_dir" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recording_of_noise_whose_name_is_not_utf_8_is_read(tmp_path):
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    os.rename(tmp_path / "a.wav", os.fsencode(tmp_path / "noise") + b"/\xe9.wav")
+    assert len(noise.load(str(tmp_path / "noise"), 8000, 100, tmp_path / "cache", seed=1)) == 8000

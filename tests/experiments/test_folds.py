@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import config_of
 
 from running import TINY, command
 from urbansound import files
 from urbansound.config import Config, DataConfig
+from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.experiments import folds
 from urbansound.files import write_csv
@@ -180,6 +182,23 @@ def test_classes_called_none_na_and_null_can_be_pooled(tmp_path):
     results, predictions = report.pool({"fold_1": folds._outcome(run)}, "fixed_epochs")
     assert results["accuracy"] == 1
     assert predictions.recording.tolist() == names
+
+
+def test_clips_are_checked_once_for_all_folds_and_not_at_all_where_all_are_begun(tone_folder, tmp_path, monkeypatch):
+    found, read = [], prepare.find
+    monkeypatch.setattr(prepare, "find", lambda config: (found.append(config), read(config))[1])
+    monkeypatch.setattr(folds, "_finish", lambda path, runs, protocol, jobs: list(runs))
+    for _ in range(2):
+        names = folds.cross_validate(tmp_path / "cv", config_of(tone_folder, tmp_path), "random")
+        assert len(names) == 10
+        assert len(found) == 1
+    of_test = [Run.open(tmp_path / "cv" / name).clips.query("split == 'test'").path for name in names[:5]]
+    assert sorted(np.concatenate(of_test)) == sorted(map(str, tone_folder.glob("*/*.wav")))
+
+
+def test_no_test_fold_is_said_in_a_line(tone_folder, tmp_path):
+    with pytest.raises(InputError, match="test_folds names no fold; the folds are 1, 2, 3, 4, 5"):
+        folds.cross_validate(tmp_path / "cv", config_of(tone_folder, tmp_path), "default", test_folds=[])
 
 
 def test_test_folds_must_be_numbers():

@@ -1,5 +1,6 @@
 """Runs in processes of their own: they end with the process that started them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from small_run import run_of
 from running import ROOT
 from urbansound import files
 from urbansound.errors import InputError
+from urbansound.experiments import processes, worker
 
 # Starts the training of a run as a cross-validation does.
 TRAIN = """
@@ -47,3 +49,28 @@ def test_a_child_ends_with_its_parent_however_that_ends(number, tone_folder, tmp
         parent.send_signal(number)
         parent.wait()
     wait_until(lambda: not is_locked(run.path), 30)
+
+
+def test_a_line_about_a_run_has_no_control_characters(capsys):
+    processes._say("fold\x1b[2J: done")
+    assert capsys.readouterr().out == "fold\\x1b[2J: done\n"
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "line"),
+    [
+        ("--cache_dir=file", worker.REFUSED, "can't write the waveform cache (Not a directory)"),
+        ("--epochs=9", 2, "a resumed run keeps its settings"),
+    ],
+)
+def test_a_worker_s_exit_code_tells_what_the_system_refuses_from_bad_settings(
+    argument, code, line, tone_folder, tmp_path
+):
+    run = run_of(tone_folder, tmp_path)
+    (tmp_path / "file").touch()
+    call = [sys.executable, "-m", "urbansound.experiments.worker", "--resume", f"--run_dir={run.path}", argument]
+    where = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **where) as process:
+        said = process.stderr.read()
+    assert process.returncode == code, said
+    assert line in said.splitlines()[-1]

@@ -1,15 +1,15 @@
-"""Search: what a space may say, what trials try and keep, stopping and going on; one real search of seconds."""
+"""Search: what trials try and keep, stopping and going on; one real search of seconds."""
 
+import errno
 import json
-import shlex
 
 import pandas as pd
 import pytest
 
-from running import ROOT, TINY, command
+from running import TINY, command
 from urbansound.config import AudioConfig, Config, DataConfig, TrainConfig
 from urbansound.errors import InputError
-from urbansound.experiments import processes, space, trials
+from urbansound.experiments import processes, trials, worker
 from urbansound.report import plots
 
 SPACE = """
@@ -23,54 +23,6 @@ SETTINGS = ("--dataset=folder", "--epochs=1", "--val_fraction=0.3", "--determini
 def written(folder, text):
     (folder / "space.toml").write_text(text)
     return folder / "space.toml"
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "spaces").glob("*.toml")), ids=lambda path: path.stem)
-def test_shipped_spaces_hold_the_shipped_settings(path, tmp_path):
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    line = next(line for line in path.read_text().splitlines() if line.startswith("# python -m urbansound.search"))
-    # Everything but the data is there: the space was read and found whole.
-    process = command("search", *shlex.split(line)[4:], cwd=tmp_path)
-    assert process.returncode == 2
-    assert "UrbanSound8K" in process.stderr
-    assert "toml" not in process.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no setting to search"),
-        ("width = [", "not TOML"),
-        ("wdith = [1.0]", "no setting is called wdith"),
-        ("test_fold = [1, 2]", "test_fold can't be searched"),
-        ("seed = [1, 2]", "seed can't be searched"),
-        ("width = []", "width must be a list of choices"),
-        ("width = 2.0", "width must be a list of choices"),
-        ("width = {low = 1.0}", "width must be a list of choices"),
-        ("width = {low = 1.0, high = 2.0, step = 1}", "width must be a list of choices"),
-        ("model = {low = 1, high = 2}", "model must be a list of choices"),
-        ("width = {low = 2.0, high = 1.0}", "width: "),
-        ("dropout = {low = 0.0, high = 2.0}", "dropout must be at most 0.95"),
-        ('width = ["wide"]', "width must be a finite number"),
-        ('model = ["cnn", "cmm"]', "model must be one of"),
-        ("top_db = [60, 80]", "top_db lacks none, the value it has now"),
-        ("dropout = {low = 0.0, high = 0.2}", "dropout lacks 0.3"),
-    ],
-)
-def test_spaces_that_are_refused(text, message, tmp_path):
-    with pytest.raises(InputError, match=message):
-        space.load(written(tmp_path, text), Config())
-
-
-def test_none_is_no_value_where_a_setting_may_lack_one_and_a_choice_elsewhere(tmp_path):
-    found = space.load(written(tmp_path, 'vggish_pca = ["none", "pca.npz"]\nmel_norm = ["none", "slaney"]\n'), Config())
-    assert found["vggish_pca"].choices == (None, "pca.npz")
-    assert found["mel_norm"].choices == ("none", "slaney")
-
-
-def test_a_space_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="needs the file of its space"):
-        space.load(tmp_path / "space.toml", Config())
 
 
 @pytest.fixture
@@ -223,6 +175,23 @@ def test_a_search_that_can_not_begin_says_why(config, training, tmp_path):
         search(tmp_path, config)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        processes.RunError("split_0 ended with exit code 3", worker.REFUSED),
+        OSError(errno.ENOSPC, "can't write the waveform cache (No space left on device)", "x.i16"),
+    ],
+    ids=["in a run", "before it"],
+)
+def test_a_full_disk_ends_a_search_and_is_no_fault_of_a_trial(error, config, training, tmp_path):
+    training.stops_at, training.error = 4, error
+    with pytest.raises(type(error)):
+        search(tmp_path, config)
+    assert "failed" not in pd.read_csv(tmp_path / "search" / "trials.csv").state.tolist()
+    training.stops_at = None
+    assert "failed" not in search(tmp_path, config).state.tolist()
+
+
 def test_nothing_to_validate_on(config, tmp_path):
     with pytest.raises(InputError, match="a search chooses by validation clips"):
         search(tmp_path, config.with_settings(val_fraction=0.0))
@@ -278,3 +247,11 @@ def test_a_real_search(tone_folder, tmp_path):
     best = found.sort_values("accuracy", ascending=False).top_db.iloc[0]
     kept = json.loads((tmp_path / "run/config.json").read_text())["audio"]["top_db"]
     assert kept == (60 if best == "60.0" else None)
+
+
+def test_a_search_in_the_working_directory_is_refused_in_a_line(config, tmp_path, monkeypatch):
+    space_file = written(tmp_path, "dropout = [0.3, 0.0]\n")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="not a search, and not empty"):
+        trials.search(".", config, space_file, 1, 1)

@@ -131,7 +131,7 @@ def test_a_layer_of_keras_that_was_adapted_is_so_for_other_windows(tmp_path, mon
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("hop_seconds", [0, -1.0, 0.6])
+@pytest.mark.parametrize("hop_seconds", [0, -1.0, 0.6, 1e-9, np.nan, np.inf])
 def test_a_hop_that_leaves_gaps_is_refused(tmp_path, hop_seconds):
     with pytest.raises(InputError, match="window_hop_seconds must be above 0 and at most the window"):
         scoring.Classifier.from_run(trained_run(tmp_path / "run"), window_hop_seconds=hop_seconds)

@@ -19,6 +19,15 @@ def trained(tone_run, tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("levels", ["nan", "20,inf", "-inf", "1e300", "-201", "loud"])
+def test_a_level_of_noise_that_is_no_number_or_out_of_bounds_is_refused(levels):
+    process = command("evaluate", "--run_dir=run", f"--snr_db={levels}")
+    assert process.returncode == 2
+    assert process.stderr == (
+        f"error: snr_db must be numbers from -200 to 200 with commas between. Received: {levels}\n"
+    )
+
+
 def test_noise_and_corruptions_in_one_table(trained):
     before = (trained / "run" / "metrics.json").read_text()
     process = command("evaluate", "--run_dir=run", "--snr_db=40,-30", "--corruptions", cwd=trained)

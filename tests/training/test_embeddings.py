@@ -15,7 +15,6 @@ from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.data import cache
 from urbansound.data.pipeline import embedding_batches, evaluation_batches, steps_per_epoch
-from urbansound.errors import InputError
 from urbansound.models import heads
 from urbansound.run import Run
 from urbansound.training import embeddings, fit
@@ -202,7 +201,7 @@ def test_embeddings_are_mixed_up_with_their_targets(config):
 
 def test_a_cache_that_can_t_be_written_is_said(body, entries, config, tmp_path):
     (tmp_path / "cache/embeddings").write_text("a file where the folder should be")
-    with pytest.raises(InputError, match="can't write the embedding cache"):
+    with pytest.raises(OSError, match="can't write the embedding cache"):
         embeddings.embeddings(body, entries, config)
 
 

@@ -58,7 +58,7 @@ def log_mels_of(run, split):
     clips = run.clips[run.clips.split == split]
     config = run.config.with_settings(deterministic=True)
     labels = [run.class_names.index(label) for label in clips.label]
-    batches = list(evaluation_batches(cache_entries(clips.path, run.config), labels, len(run.class_names), config))
+    batches = list(evaluation_batches(cache_entries(clips, run.config), labels, len(run.class_names), config))
     return tuple(np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
 
 

@@ -42,7 +42,7 @@ def stage_of(tone_folder, tmp_path):
     def make(name, mean=None, **settings):
         run = run_of(tone_folder, tmp_path, name, model=name, **settings)
         clips = [
-            (cache_entries(rows.path, run.config), [run.class_names.index(label) for label in rows.label])
+            (cache_entries(rows, run.config), [run.class_names.index(label) for label in rows.label])
             for rows in (run.clips[run.clips.split == split] for split in ("train", "validation"))
         ]
         model, ((record, network),) = models.build((run.config.audio.frames, 16), 3, run.config.model)

@@ -61,7 +61,7 @@ def tracks(data):
             continue
         header = _header(data, place)
         if header is None or not _continues(data, place, header, found):
-            end = _next_frame(data, place + 1, found)
+            end = _next_frame(data, place + 1)
             gap = data[place:end]
             damage += 0 if gap.startswith(OTHER_TAGS) else len(gap.strip(b"\0"))
             place = end
@@ -95,21 +95,22 @@ def _header(data, place):
 
 def _continues(data, place, header, found):
     """Whether the frame at a place goes on with the stream before it, or starts one: bytes may look like a frame."""
+    return not found or found[-1][0] == header[0] or _is_followed(data, place, header)
+
+
+def _is_followed(data, place, header):
+    """Whether another frame of the same kind follows the one at a place."""
     kind, size, _ = header
-    if not found or found[-1][0] == kind:
-        return True
     after = _header(data, place + size)
     return after is not None and after[0] == kind
 
 
-def _next_frame(data, place, found):
-    """The place of the first frame from `place` on that another follows, or where an ID3v2 tag or the data ends."""
+def _next_frame(data, place):
+    """The place of the first frame from `place` on that another follows, or of the data's end."""
     while (place := data.find(b"\xff", place)) >= 0:
         header = _header(data, place)
-        if header is not None and _continues(data, place, header, ()):
-            after = _header(data, place + header[1])
-            if after is not None and after[0] == header[0]:
-                return place
+        if header is not None and _is_followed(data, place, header):
+            return place
         place += 1
     return len(data)
 

@@ -20,9 +20,10 @@ import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
 from urbansound.data import sealed
-from urbansound.errors import InputError, reason
+from urbansound.errors import reason
 
 FORMAT = 2
+FOLDER = "waveforms"  # in the cache
 HEADER = struct.Struct("<fi")
 
 
@@ -40,13 +41,15 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
       DataFrame of those with columns path and fault.
 
     Raises:
-      InputError: the cache folder can't be written.
+      OSError: the cache folder can't be written; its text is an error's line, without the path.
     """
     entries = [_entry(path, sample_rate, cache_dir) for path in paths]
     with ThreadPoolExecutor() as pool:
         missing = [i for i, whole in enumerate(pool.map(_is_whole, entries)) if not whole]
     if damaged := sealed.count_damaged(entries, missing):
         print(f"cache: {damaged} damaged waveforms are decoded anew", file=sys.stderr)
+    if missing:
+        sealed.remove_parts(Path(cache_dir) / FOLDER)
     faults = []
     # To trace the decoder takes half a second, which is only worth it where something is to be decoded.
     waveforms = decoded([paths[i] for i in missing], sample_rate) if missing else ()
@@ -68,7 +71,8 @@ def decoded(paths, sample_rate):
 
     A clip that can't be decoded has no samples and says why in `fault`, else empty.
     """
-    dataset = tf.data.Dataset.from_tensor_slices(list(paths) if len(paths) else tf.constant([], tf.string)).enumerate()
+    files = tf.constant([os.fsencode(path) for path in paths], tf.string)  # a name may be no UTF-8
+    dataset = tf.data.Dataset.from_tensor_slices(files).enumerate()
     dataset = dataset.map(
         lambda index, path: (index, *decode_in_graph(path, sample_rate)),
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -99,7 +103,7 @@ def _entry(path, sample_rate, cache_dir):
     status = os.stat(path)
     made_of = (FORMAT, os.path.abspath(path), status.st_size, status.st_mtime_ns, sample_rate)
     key = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
-    return str(Path(cache_dir) / "waveforms" / key[:2] / f"{key}.i16")
+    return str(Path(cache_dir) / FOLDER / key[:2] / f"{key}.i16")
 
 
 def _is_whole(entry):
@@ -117,6 +121,5 @@ def _write(entry, waveform):
     try:
         sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())
     except OSError as error:
-        raise InputError(
-            f"{entry}: can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"
-        ) from None
+        fault = f"can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"
+        raise OSError(error.errno, fault, entry) from None

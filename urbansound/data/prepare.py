@@ -1,5 +1,6 @@
 """From settings to clips that are known to be readable: catalog, decoding into the cache, split."""
 
+import dataclasses
 import os
 import sys
 
@@ -11,8 +12,30 @@ from urbansound.progress import bar
 from urbansound.text import shown
 
 
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The clips of a data set, decoded.
+
+    Attributes:
+      catalog: Catalog of those that can be decoded, paths absolute.
+      bytes: int64 [clips], sizes of their files.
+      alike: lists of two or more places in the catalog, of files that hold the same bytes.
+      skipped: DataFrame of path and fault of the others.
+    """
+
+    catalog: catalog.Catalog
+    bytes: list[int]
+    alike: list[list[int]]
+    skipped: pd.DataFrame
+
+
 def prepare(config):
-    """Find the clips and the recordings of noise, decode those that the cache lacks, split the clips.
+    """Find the clips and split them, see `find` and `split`."""
+    return split(find(config), config)
+
+
+def find(config):
+    """Find the clips and the recordings of noise, and decode those that the cache lacks.
 
     What the data set's folder holds besides clips is counted on stderr.
 
@@ -20,13 +43,11 @@ def prepare(config):
       config: a Config.
 
     Returns:
-      (class_names, clips, skipped): class names in the order of the scores; the catalog's table with
-      a column split; a table of path and fault of the clips left out by bad_clips="skip".
+      A Found.
 
     Raises:
-      InputError: as the catalog, the cache, the split and `noise.load` do; a clip that can't be decoded where
-        bad_clips is "fail", or none that can; the same bytes in two classes, or on two sides of a
-        split that keeps recordings apart.
+      InputError: as the catalog, the cache, `splits.check_folds` and `noise.load` do; a clip that can't be decoded
+        where bad_clips is "fail", or none that can.
     """
     if config.augment.noise_probability > 0 and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
@@ -43,47 +64,72 @@ def prepare(config):
     # A run is read back from anywhere, so its paths are whole.
     table = found.clips.assign(path=[os.path.abspath(path) for path in found.clips.path])
     readable = table[[entry is not None for entry in entries]].reset_index(drop=True)
-    clips = splits.split(catalog.Catalog(readable, found.class_names, found.name), config.data, config.train.seed)
-    check_same_bytes(clips, config.data.split)
-    return found.class_names, clips, faults
-
-
-def check_same_bytes(clips, split):
-    """Raise InputError for files of the same bytes that would be learned as two classes, or trained on and tested on.
-
-    Args:
-      clips: DataFrame with path, label and split.
-      split: of a DataConfig; a random one has slices of one recording on both sides anyway.
-    """
-    used = clips[clips.split != splits.LEFT_OUT]
+    paths = readable.path.tolist()
     try:
-        groups = audio_files.same_bytes(used.path.tolist())
+        sizes, alike = list(map(os.path.getsize, paths)), audio_files.same_bytes(paths)
     except OSError as error:
         raise InputError(f"{error.filename}: can't be read ({error.strerror}); start again") from None
+    return Found(dataclasses.replace(found, clips=readable), sizes, alike, faults)
+
+
+def split(found, config):
+    """Split the clips of a Found.
+
+    Returns:
+      (class_names, clips, skipped): class names in the order of the scores; the catalog's table with the columns
+      split and bytes; a table of path and fault of the clips left out by bad_clips="skip".
+
+    Raises:
+      InputError: as `splits.split` does; the same bytes in two classes, or on two sides of a split that keeps
+        recordings apart.
+    """
+    clips = splits.split(found.catalog, config.data, config.train.seed).assign(bytes=found.bytes)
+    _check_alike(clips, found.alike, config.data.split)
+    return found.catalog.class_names, clips, found.skipped
+
+
+def _check_alike(clips, alike, kind):
+    """Raise InputError for files of the same bytes that would be learned as two classes, or trained on and tested on.
+
+    A random split has slices of one recording on both sides anyway.
+    """
     advice = {"label": "remove one"}
-    if split != "random":
+    if kind != "random":
         advice["split"] = "remove one, or make them one recording"
-    apart = [(used.iloc[rows].drop_duplicates(column), column) for rows in groups for column in advice]
-    apart = [(alike, column) for alike, column in apart if len(alike) > 1]
+    groups = [clips.iloc[places] for places in alike]
+    groups = [group[group.split != splits.LEFT_OUT] for group in groups]
+    apart = [(group.drop_duplicates(column), column) for group in groups for column in advice]
+    apart = [(group, column) for group, column in apart if len(group) > 1]
     if apart:
-        alike, column = apart[0]
-        (first, second), values = alike.path.iloc[:2], " and ".join(alike[column].iloc[:2])
+        group, column = apart[0]
+        (first, second), values = group.path.iloc[:2], " and ".join(group[column].iloc[:2])
         others = f" ({len(apart) - 1} more such faults)" if len(apart) > 1 else ""
         raise InputError(f"{first} and {second} hold the same bytes, as {column} {values}; {advice[column]}{others}")
 
 
-def cache_entries(paths, config):
-    """Cache files of `paths`, decoded now where the cache lacks them.
+def cache_entries(clips, config):
+    """Cache files of clips of a run, decoded now where the cache lacks them.
+
+    Args:
+      clips: DataFrame with path and, but for older runs, bytes.
+      config: the run's Config.
 
     Raises:
-      InputError: a clip is gone or can't be decoded any more.
+      InputError: a clip is gone, has another size than when the run was made, or can't be decoded any more.
     """
-    paths = list(paths)
+    paths = clips.path.tolist()
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(
             f"{missing[0]}: no such file ({len(missing)} of {len(paths)} clips are missing); put it back, or say by "
             "--data_dir=FOLDER where the clips lie now"
+        )
+    sizes = zip(paths, clips.get("bytes", ()), strict=False)
+    changed = [path for path, size in sizes if os.path.getsize(path) != size]
+    if changed:
+        raise InputError(
+            f"{changed[0]}: has another size than when the run was made ({len(changed)} of {len(paths)} clips have); "
+            "put the old one back, or start a new run"
         )
     entries, faults = _decode(paths, config)
     if len(faults):

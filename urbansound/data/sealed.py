@@ -4,20 +4,22 @@ A file is the int64 fingerprint of what follows, then that. The fingerprint is T
 checks each file that it reads, in 3 % of the time that reading takes.
 """
 
+import time
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from urbansound.files import replacing
+from urbansound import files
 
 SEAL = 8  # bytes
+ABANDONED_SECONDS = 3600  # no entry takes that long to write
 
 
 def write(path, *parts):
     """Write bytes, one after the other, in one step."""
     payload = b"".join(parts)
-    with replacing(path, durable=False) as part:  # a cache may lose its last files
+    with files.replacing(path, durable=False) as part:  # a cache may lose its last files
         part.write_bytes(_fingerprint(payload).numpy().astype("<i8").tobytes() + payload)
 
 
@@ -42,9 +44,14 @@ def payload_of(path):
     content = tf.io.read_file(path)
     payload = tf.strings.substr(content, tf.minimum(SEAL, tf.strings.length(content)), -1)
     stated = tf.io.decode_raw(tf.strings.substr(content, 0, SEAL), tf.int64, fixed_length=SEAL)[0]
-    fault = [path, "is damaged; start again: it is then made anew"]
-    with tf.control_dependencies([tf.debugging.Assert(stated == _fingerprint(payload), fault)]):
+    fault = tf.strings.join([path, " is damaged; start again: it is then made anew"])
+    with tf.control_dependencies([tf.debugging.Assert(stated == _fingerprint(payload), [fault])]):
         return tf.identity(payload)
+
+
+def remove_parts(folder):
+    """Delete what processes that were killed, an hour ago or more, have left half-written in the folders of a cache."""
+    files.remove_parts(folder, f"*/{files.PARTS}", before=time.time() - ABANDONED_SECONDS)
 
 
 def count_damaged(paths, missing):

@@ -1,6 +1,7 @@
 """Reading a table of clips; every fault is named by its file and the row that a spreadsheet shows."""
 
 import csv
+import os
 
 import pandas as pd
 
@@ -23,6 +24,8 @@ def read(path, required, optional=None):
         with too few or too many cells, an empty cell, no rows.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a device or pipe may have no end
+            raise InputError(f"{path}: not a file; name a CSV file")
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except OSError as error:

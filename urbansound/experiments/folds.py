@@ -1,9 +1,10 @@
 """Cross-validation: which runs a protocol asks for, training those that are missing, pooling what they say."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
-from urbansound.data import datasets, splits
+from urbansound.data import datasets, prepare, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
 from urbansound.files import lock, read_csv, read_json, write_csv, write_json
@@ -37,7 +38,11 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
     folds = sorted(datasets.load(config.data).clips.fold.unique().tolist())
     configs = plan(config, folds, protocol, test_folds, random_splits)
     fit.check_weights(config)
-    runs = {name: processes.begin(path / name, planned) for name, planned in configs.items()}
+    found = functools.cache(lambda: prepare.find(next(iter(configs.values()))))  # once for all, if a run is missing
+    runs = {
+        name: processes.begin(path / name, planned, lambda planned: prepare.split(found(), planned))
+        for name, planned in configs.items()
+    }
     with lock(path):
         return _finish(path, runs, protocol, jobs)
 
@@ -72,6 +77,8 @@ def plan(config, folds, protocol, test_folds=None, random_splits=None):
     needed = 3 if protocol == "default" else 2
     if len(folds) < needed:
         raise InputError(f"protocol {protocol} needs at least {needed} folds; there are {len(folds)}")
+    if test_folds is not None and not test_folds:
+        raise InputError(f"test_folds names no fold; the folds are {', '.join(map(str, folds))}")
     for fold in test_folds or ():
         if fold not in folds:
             raise InputError(f"test_folds: {fold} does not exist; the folds are {', '.join(map(str, folds))}")

@@ -10,6 +10,7 @@ import sys
 from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.run import Run
+from urbansound.text import shown
 
 
 class RunError(InputError):
@@ -20,14 +21,19 @@ class RunError(InputError):
         self.code = code
 
 
-def begin(path, config):
+def begin(path, config, prepared=prepare.prepare):
     """The Run at `path`, made now where there is none.
+
+    Args:
+      path: of the run directory.
+      config: a Config.
+      prepared: function of the Config that returns what `prepare.prepare` does.
 
     Raises:
       InputError: it was begun with other settings; the data can't be used.
     """
     if not (path / "config.json").exists():
-        return Run.create(path, config, *prepare.prepare(config))
+        return Run.create(path, config, *prepared(config))
     return Run.open(path, places(path, Run.open(path).config, config))
 
 
@@ -66,9 +72,9 @@ def train(runs, jobs, *, evaluate=True, quiet=False):
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):
-                # The terminal has told them already, another sender may not have.
+                # The terminal has told them already, another sender may not have; Windows knows no other.
                 for process in processes:
-                    if process.poll() is None:
+                    if process.poll() is None and os.name == "posix":
                         process.send_signal(signal.SIGINT)
             raise
 
@@ -107,5 +113,5 @@ def _arguments(run, evaluate):
 
 def _say(line):
     """Print a line in one piece: `print` writes the end of a line apart, and another thread's line may come between."""
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{shown(line)}\n")
     sys.stdout.flush()

@@ -2,13 +2,13 @@
 
 import dataclasses
 import tomllib
-from pathlib import Path
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from urbansound import models
 from urbansound.config import Config, DataConfig, base_type, check_field
 from urbansound.errors import InputError
+from urbansound.files import read_text
 
 # Trials may differ only in how they learn, or their scores can't be compared.
 FIXED = {field.name for field in dataclasses.fields(DataConfig)} - {"short_clips"} | {"seed"}
@@ -32,10 +32,10 @@ def load(path, config):
         out of its limits.
     """
     try:
-        lines = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; a search needs the file of its space") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        lines = tomllib.loads(read_text(path))
+    except InputError as error:
+        raise InputError(f"{error}; a search needs the file of its space") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}") from None
     if not lines:
         raise InputError(f"{path}: no setting to search")

@@ -20,7 +20,7 @@ from urbansound.config import Config
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.experiments import processes, space
-from urbansound.files import lock, new_folder, read_json, write_csv, write_text
+from urbansound.files import is_free, lock, new_folder, read_json, write_csv, write_text
 from urbansound.progress import bar
 from urbansound.report import plots
 
@@ -92,7 +92,7 @@ def _begin(path, config, space_path):
     """Keep the settings and the space of a new search; refuse others for one that is there."""
     kept_space, kept_config = path / "space.toml", path / "config.json"
     if not kept_config.exists():
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not is_free(path):
             raise InputError(f"{path}: not a search, and not empty; pass another --run_dir")
         with new_folder(path) as folder:
             shutil.copyfile(space_path, folder / kept_space.name)

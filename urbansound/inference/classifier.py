@@ -48,8 +48,9 @@ class Classifier:
             audio = dataclasses.replace(audio, clip_seconds=float(window_seconds))
             model = _for_window(model, audio, run)
         hop_seconds = audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds
-        hop = round(hop_seconds * audio.sample_rate)
-        if not 0 < hop <= audio.clip_samples:
+        within = 0 < hop_seconds <= audio.clip_seconds  # false for NaN, which is no number of samples
+        hop = round(hop_seconds * audio.sample_rate) if within else 0
+        if hop == 0:
             raise InputError(
                 "window_hop_seconds must be above 0 and at most the window. "
                 f"Received: window_hop_seconds={hop_seconds:g}, window_seconds={audio.clip_seconds:g}"

@@ -68,9 +68,10 @@ def clips_of(run, split):
     Raises:
       InputError: a clip is gone or can't be decoded any more.
     """
-    clips = run.clips[run.clips.split == split].reset_index(drop=True)
-    entries = cache_entries(clips.path, run.config)
-    return clips, entries, np.array([run.class_names.index(label) for label in clips.label])
+    clips, class_names = run.clips, run.class_names  # which read and check files each time
+    clips = clips[clips.split == split].reset_index(drop=True)
+    entries = cache_entries(clips, run.config)
+    return clips, entries, np.array([class_names.index(label) for label in clips.label])
 
 
 def score_entries(entries, classifier, score_windows=None):

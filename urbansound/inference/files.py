@@ -1,7 +1,5 @@
 """Scores of any audio files: a row per file, faults in a table of their own."""
 
-import os
-
 import numpy as np
 import pandas as pd
 
@@ -28,9 +26,7 @@ def predict(classifier, files):
     faults, names = {}, [audio_files.as_text(file) for file in files]
 
     def readable():
-        for index, waveform, fault in cache.decoded(
-            [os.fsencode(file) for file in files], classifier.audio.sample_rate
-        ):
+        for index, waveform, fault in cache.decoded(files, classifier.audio.sample_rate):
             if fault.numpy():
                 faults[int(index)] = fault.numpy().decode()
             else:

@@ -19,10 +19,11 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache, sealed
-from urbansound.errors import InputError, reason
+from urbansound.errors import reason
 from urbansound.progress import bar
 
 BATCH = 16
+FOLDER = "embeddings"  # in the cache
 
 
 def split(network, embedding):
@@ -43,7 +44,7 @@ def embeddings(body, entries, config):
       float32 [clips, values].
 
     Raises:
-      InputError: the cache folder can't be written.
+      OSError: the cache folder can't be written; its text is an error's line, without the path.
     """
     shape, made_by = body.output.shape[1:], _digest(body, config)
     files = [_file(entry, made_by, config.data.cache_dir) for entry in entries]
@@ -51,6 +52,8 @@ def embeddings(body, entries, config):
     missing = [i for i, values in enumerate(found) if values is None]
     if damaged := sealed.count_damaged(files, missing):
         print(f"cache: {damaged} damaged embeddings are computed anew", file=sys.stderr)
+    if missing:
+        sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
     compute, done = tf.function(body), 0
     with bar("embedding clips") as on_progress:
         for log_mels in _log_mels([entries[i] for i in missing], config) if missing else ():
@@ -102,7 +105,7 @@ def _renamed(value, places):
 
 def _file(entry, made_by, cache_dir):
     key = hashlib.sha256(f"{made_by} {Path(entry).name}".encode()).hexdigest()[:32]
-    return Path(cache_dir) / "embeddings" / key[:2] / f"{key}.f32"
+    return Path(cache_dir) / FOLDER / key[:2] / f"{key}.f32"
 
 
 def _read(file, shape):
@@ -117,6 +120,5 @@ def _write(file, values):
     try:
         sealed.write(file, values.astype("<f4").tobytes())
     except OSError as error:
-        raise InputError(
-            f"{file}: can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
-        ) from None
+        fault = f"can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
+        raise OSError(error.errno, fault, str(file)) from None

@@ -39,8 +39,9 @@ def _train(run):
     if journal.is_new:
         for name in models.load_weights(networks, config.model, run.class_names):
             print(f"{name}: RANDOM weights, since the settings name no file of published ones")
+    training, validation = (_split(run, name) for name in ("train", "validation"))
     for place in range(journal.place, len(networks)):
-        _train_stage(run, journal, networks[: place + 1], model)
+        _train_stage(run, journal, networks[: place + 1], model, training, validation)
 
 
 def build(config, n_classes):
@@ -54,11 +55,10 @@ def check_weights(config):
     models.load_weights(networks, config.model)
 
 
-def _train_stage(run, journal, networks, model):
+def _train_stage(run, journal, networks, model, training, validation):
     """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
     record, network = networks[-1]
     config, class_names = stages.settings(record, network, run.config), run.class_names
-    training, validation = (_split(run, name) for name in ("train", "validation"))
     optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config))
     model.compile(optimizer, network.loss)  # so that a checkpoint holds the optimizer's state
     journal.enter(record.name)
@@ -136,5 +136,6 @@ def compile_model(model, config, steps):
 
 def _split(run, name):
     """(cache entries, int labels) of one split of a run."""
-    clips, class_names = run.clips[run.clips.split == name], run.class_names
-    return cache_entries(clips.path, run.config), [class_names.index(label) for label in clips.label]
+    clips, class_names = run.clips, run.class_names
+    clips = clips[clips.split == name]
+    return cache_entries(clips, run.config), [class_names.index(label) for label in clips.label]

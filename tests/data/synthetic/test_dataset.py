@@ -2,6 +2,7 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -143,6 +144,26 @@ def test_an_interruption_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         dataset.ensure(tmp_path, 1, 2, interrupt)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_killed_process_left_of_it_is_removed(tmp_path):
+    (tmp_path / ".1.part.UrbanSound8K" / "audio").mkdir(parents=True)
+    dataset.ensure(tmp_path, 1, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["UrbanSound8K"]
+
+
+@pytest.mark.usefixtures("small")
+def test_one_that_another_process_makes_meanwhile_is_taken(tmp_path):
+    dataset.ensure(tmp_path / "other", 1, 2)
+
+    def meanwhile(done, total):
+        if done == total:
+            shutil.copytree(tmp_path / "other", tmp_path / "mine", dirs_exist_ok=True)
+
+    home = dataset.ensure(tmp_path / "mine", 1, 2, meanwhile)
+    assert hashes(home) == hashes(tmp_path / "other" / "UrbanSound8K")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["UrbanSound8K"]
 
 
 def test_a_real_data_set_is_never_replaced(tmp_path):

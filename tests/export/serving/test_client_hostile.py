@@ -207,3 +207,9 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(tmp_path, monk
         assert "x1b" in text
         assert text.isprintable()
         assert len(text) < 2000
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 0, 1e9])
+def test_a_timeout_that_no_clock_can_wait_for_is_refused(seconds):
+    with pytest.raises(InputError, match="timeout_seconds must be at most 86400"):
+        client.connect("http://localhost:1", "urbansound", seconds)

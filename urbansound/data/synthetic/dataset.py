@@ -21,8 +21,8 @@ from scipy import fft, signal
 
 from urbansound.data.synthetic import LICENCE, sounds
 from urbansound.data.synthetic.waves import RATE, log_uniform, tilted_noise, unit
-from urbansound.errors import InputError
-from urbansound.files import write_json
+from urbansound.errors import InputError, reason
+from urbansound.files import new_folder, write_json
 
 VERSION = 1  # to be raised whenever the same seed would give other files
 FOLDS = 5
@@ -71,8 +71,8 @@ ENCODINGS = (
 def ensure(root, seed, recordings_per_class=40, on_progress=None):
     """Make the data set under `root` unless it is there already, whole and with these settings.
 
-    It is made next to its place and renamed, so that an interruption leaves nothing half-written. One
-    made with another seed, size or VERSION is replaced.
+    It is made next to its place and renamed (`files.new_folder`), so that an interruption leaves nothing
+    half-written. One made with another seed, size or VERSION is replaced.
 
     Args:
       root: folder that gets the folder UrbanSound8K; made if absent.
@@ -93,20 +93,16 @@ def ensure(root, seed, recordings_per_class=40, on_progress=None):
         return home
     if home.exists() and not (home / MARKER).exists():
         raise InputError(f"{home}: exists and is not synthetic; move it away or choose another folder")
-    part, old = (home.with_name(f".{os.getpid()}.{word}.{home.name}") for word in ("part", "old"))
     try:
-        shutil.rmtree(part, ignore_errors=True)  # of a process of this number that was killed
-        _write(part, table, seed, on_progress)
-        write_json(part / MARKER, marker)
-        if home.exists():
-            home.rename(old)
-        part.rename(home)
-    except OSError as error:
-        if not _is_whole(home, marker):  # else another process made the same one meanwhile
-            raise InputError(f"{home}: the synthetic data set can't be written ({error.strerror})") from None
-    finally:
-        for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        with new_folder(home) as part:
+            _write(part, table, seed, on_progress)
+            write_json(part / MARKER, marker)
+            if not _is_whole(home, marker):  # else another process made the same one meanwhile
+                shutil.rmtree(home, ignore_errors=True)
+    except (OSError, InputError) as error:
+        if not _is_whole(home, marker):
+            fault = error if isinstance(error, InputError) else reason(error)
+            raise InputError(f"{home}: the synthetic data set can't be written ({fault})") from None
     return home
 
 
