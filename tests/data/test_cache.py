@@ -88,6 +88,7 @@ def test_a_damaged_entry_is_made_again_and_said_and_never_read(tmp_path, kind, c
     Path(entry).write_bytes(damaged(whole)[kind])
     with pytest.raises(tf.errors.InvalidArgumentError, match="is damaged; start again: it is then made anew"):
         list(cache.waveforms([entry]))
+    capsys.readouterr()
     cache.fill([path, other], 8000, tmp_path / "cache")
     assert capsys.readouterr().err == "cache: 1 damaged waveforms are decoded anew\n"
     assert Path(entry).read_bytes() == whole
