@@ -67,7 +67,7 @@ def test_recorded_noise(trained):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--snr_db=loud"], "snr_db must be numbers with commas between. Received: loud"),
+        (["--snr_db=loud"], "snr_db must be numbers from -200 to 200 with commas between. Received: loud"),
         (["--noise_dir=."], "--noise_dir needs to know how loud"),
         (["--snr_db=0", "--noise_dir=nowhere"], "nowhere: no such file or folder; point --noise_dir"),
     ],
