@@ -13,8 +13,12 @@ SUBGRAPHS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "els
 
 
 def unpack(content):
-    """The ModelT of a file, every buffer inline."""
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    """The ModelT of a file, every buffer inline, as an array: anything else is packed byte by byte."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for buffer in model.buffers:
+        if buffer.data is not None:
+            buffer.data = np.asarray(buffer.data, np.uint8)
+    return model
 
 
 def pack(model):

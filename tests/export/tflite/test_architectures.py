@@ -33,7 +33,7 @@ KINDS = {quantization.KIND.INT8: INT8, quantization.KIND.FLOAT32: FLOAT, quantiz
 def case(request):
     """(name, classifier, {format: bytes of every format that it can be made})."""
     classifier = classifier_of(AUDIO, width=WIDTH.get(request.param, 0.25), **CASES[request.param])
-    calibration = sounds(AUDIO, 32, seed=1)
+    calibration = sounds(AUDIO, 4 if (request.param, "int8") in ONLY_PRECISION else 32, seed=1)
     formats = [form for form in convert.FORMATS if convert.unfit(classifier, form) is None]
     return request.param, classifier, {form: convert.convert(classifier, form, calibration) for form in formats}
 
@@ -66,10 +66,11 @@ def test_scores_are_those_of_keras(case):
     expected = classifier.score_windows(windows).numpy()
     assert np.all(np.ptp(expected, axis=0) > 0.1)  # or the comparison below says nothing
     for form, content in files.items():
-        scores = runtime.score_windows(content, AUDIO)(windows)
-        difference = np.mean(np.abs(scores - expected))
+        only_precision = (name, form) in ONLY_PRECISION
+        scores = runtime.score_windows(content, AUDIO)(windows[:2] if only_precision else windows)
+        difference = np.mean(np.abs(scores - expected[: len(scores)]))
         assert np.all(np.isfinite(scores)), form
-        assert difference < MEAN_DIFFERENCE[form] or (name, form) in ONLY_PRECISION, (form, difference)
+        assert difference < MEAN_DIFFERENCE[form] or only_precision, (form, difference)
 
 
 def test_an_int8_file_has_the_precisions_of_its_records(case):
