@@ -15,7 +15,7 @@ def test_json_round_trip_keeps_every_value():
         data=DataConfig(dataset="folder", data_dir="clips", folds=(1, 2), val_fold=2),
         augment=AugmentConfig(noise_snr_db=(-5.0, 5.0)),
     )
-    assert Config.from_json(config.to_json()) == config
+    assert Config.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
 
 
 def test_setting_names_are_unique_over_all_sections():
@@ -56,23 +56,21 @@ def test_a_bad_setting_says_the_rule_and_what_came(make, message):
 
 
 def test_a_run_older_than_a_setting_keeps_what_it_was_trained_with():
-    values = json.loads(Config().to_json())
+    values = json.loads(json.dumps(dataclasses.asdict(Config())))
     assert values["audio"].pop("remove_dc") is True
     assert values["train"].pop("epochs") == TrainConfig().epochs
-    old = Config.from_json(json.dumps(values))
+    old = Config.from_dict(values)
     assert Config().differences(old) == ["remove_dc"]
     assert old.audio.remove_dc is False
 
 
 def test_json_with_a_setting_that_is_unknown_is_refused():
-    values = json.loads(Config().to_json())
+    values = json.loads(json.dumps(dataclasses.asdict(Config())))
     values["audio"]["n_bark"] = 3
     with pytest.raises(InputError, match="AudioConfig has unknown settings: n_bark"):
-        Config.from_json(json.dumps(values))
-    with pytest.raises(InputError, match="config is not JSON"):
-        Config.from_json("{")
+        Config.from_dict(values)
     with pytest.raises(InputError, match="must hold the sections"):
-        Config.from_json("{}")
+        Config.from_dict({})
 
 
 @pytest.mark.parametrize(

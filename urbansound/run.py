@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from urbansound.files import (
     read_text,
     remove_parts,
     write_csv,
+    write_json,
     write_text,
 )
 
@@ -31,7 +31,7 @@ CLIP_COLUMNS = ("path", "label", "fold", "recording", "split")
 class Run:
     """A run directory, complete or under way.
 
-    config.json        every setting (`Config.to_json`), and a checksum of the class names
+    config.json        every setting (`Config.from_dict` reads them), and a checksum of the class names
     labels.txt         class names, a line each, in the order of the scores
     clips.csv          path, label, fold, recording, salience, split (see `data.splits`), bytes of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
@@ -95,8 +95,8 @@ class Run:
             write_csv(run.file("clips.csv"), clips)
             if len(skipped):
                 write_csv(run.file("skipped.csv"), skipped)
-            settings = json.loads(config.to_json()) | {CLASS_NAMES_SHA256: _digest(class_names)}
-            write_text(run.file("config.json"), json.dumps(settings, indent=2) + "\n")
+            settings = dataclasses.asdict(config) | {CLASS_NAMES_SHA256: _digest(class_names)}
+            write_json(run.file("config.json"), settings)
             yield run
 
     @staticmethod

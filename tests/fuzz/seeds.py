@@ -4,6 +4,7 @@ python tests/fuzz/seeds.py writes them into tests/fuzz/corpus/KIND/NAME. A file 
 one of a run directory or of model.keras: its first line is the name, what follows is the content.
 """
 
+import dataclasses
 import json
 import sys
 import tempfile
@@ -77,7 +78,11 @@ def tables():
 def configs():
     """{name: bytes} of config.json files."""
     other = Config().with_settings(folds=(1, 2), csv="x.csv", f_max=8000.0, val_fold=2, yamnet_classes=("dog=70",))
-    return {"default": Config().to_json().encode(), "other": other.to_json().encode()}
+    return {"default": _json(Config()), "other": _json(other)}
+
+
+def _json(config):
+    return json.dumps(dataclasses.asdict(config), indent=2).encode()
 
 
 def flag_files():
@@ -107,7 +112,7 @@ def run_files():
     robustness = pd.DataFrame(robustness | {"low": 0.4, "high": 0.6, "points_lost": 0.0})
     classes = ["bark", "siren"]
     files = {
-        "config.json": Config().to_json().encode(),
+        "config.json": _json(Config()),
         "labels.txt": b"bark\nsiren\n",
         "clips.csv": _csv(CLIPS.assign(split=["test", "test", "train", "train", "validation", "validation"])),
         "skipped.csv": b"path,fault\n6.wav,holds no samples\n",

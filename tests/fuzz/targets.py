@@ -155,12 +155,17 @@ def _table(folder):
 
 
 def _config(folder):
-    """The text of config.json; as a file, it is one of a run's."""
+    """config.json of a search; a run's has the checksum of its class names, too."""
     from urbansound.config import Config
+    from urbansound.files import read_json, write_json
+
+    path = folder / "config.json"
 
     def read(data):
-        config = Config.from_json(data.decode("utf-8", "replace"))
-        _check(Config.from_json(config.to_json()) == config, "reads back otherwise")
+        path.write_bytes(data)
+        config = Config.from_dict(read_json(path))
+        write_json(path, dataclasses.asdict(config))
+        _check(Config.from_dict(read_json(path)) == config, "reads back otherwise")
 
     return _refusing(read)
 

@@ -1,7 +1,6 @@
 """Every setting of a run: frozen dataclasses, checked when made, to and from JSON."""
 
 import dataclasses
-import json
 
 from urbansound.config.sections import AudioConfig, AugmentConfig, DataConfig, ModelConfig, TrainConfig
 from urbansound.config.setting import base_type, check_field, setting
@@ -78,26 +77,9 @@ class Config:
         new = {name: value for name, value in given.items() if own[name] is not None and value != own[name]}
         return new | {name: value for name, value in given.items() if name == "data_dir"}
 
-    def to_json(self):
-        """The settings as indented JSON text, one object per section."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text):
-        """The Config that `to_json` wrote.
-
-        Raises:
-          InputError: not JSON, or a section or setting that this version does not know.
-        """
-        try:
-            sections = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"config is not JSON ({error})") from None
-        return cls.from_dict(sections)
-
     @classmethod
     def from_dict(cls, sections):
-        """The Config of what `to_json` wrote as JSON, {section: {setting: value}}.
+        """The Config of plain JSON values, {section: {setting: value}}, as `dataclasses.asdict` makes them of one.
 
         Raises:
           InputError: something else, or a section or setting that this version does not know.

@@ -4,6 +4,7 @@ Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet
 for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from urbansound.config import Config
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.experiments import processes, space
-from urbansound.files import is_free, lock, new_folder, read_json, write_csv, write_text
+from urbansound.files import is_free, lock, new_folder, read_json, write_csv, write_json, write_text
 from urbansound.progress import bar
 from urbansound.report import plots
 
@@ -96,7 +97,7 @@ def _begin(path, config, space_path):
             raise InputError(f"{path}: not a search, and not empty; pass another --run_dir")
         with new_folder(path) as folder:
             shutil.copyfile(space_path, folder / kept_space.name)
-            write_text(folder / kept_config.name, config.to_json())
+            write_json(folder / kept_config.name, dataclasses.asdict(config))
         return
     processes.places(path, Config.from_dict(read_json(kept_config)), config)
     if kept_space.read_bytes() != Path(space_path).read_bytes():
