@@ -6,7 +6,8 @@ import re
 import sys
 
 # What TensorFlow's errors say of files. Its codes do not tell: that of a full disk is also that of a full memory.
-_OF_FILES = ["is damaged; start again"] + [  # the first is of `data.sealed`
+DAMAGED = "is damaged; start again: it is then made anew"  # a file of the cache
+_OF_FILES = [DAMAGED] + [
     os.strerror(getattr(errno, name))
     for name in ("EACCES", "EDQUOT", "EIO", "EISDIR", "ENOENT", "ENOSPC", "ENOTDIR", "EPERM", "EROFS", "ESTALE")
     if hasattr(errno, name)

@@ -32,7 +32,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
         generator = np.random.default_rng(seed)
         parts = [coloured_noise(longest, exponent, generator) for exponent in (0.0, 1.0)]
     else:
-        parts = [part[:longest] for part in _recordings(noise_dir, sample_rate, cache_dir)]
+        parts = [part[:longest] for part in _recordings(_find(noise_dir).files, sample_rate, cache_dir)]
     noise = np.concatenate([part / np.sqrt(np.mean(part**2)) for part in parts])
     return np.tile(noise, -(-least_samples // len(noise))).astype(np.float32)
 
@@ -56,14 +56,14 @@ def check(noise_dir, sample_rate, cache_dir):
     Raises:
       InputError: as `load`.
     """
-    for _ in _recordings(noise_dir, sample_rate, cache_dir):
+    found = _find(noise_dir)
+    for _ in _recordings(found.files, sample_rate, cache_dir):
         pass
-    if passed_over := _find(noise_dir).summary:
-        print(shown(f"{noise_dir}: {passed_over}"), file=sys.stderr)
+    if found.summary:
+        print(shown(f"{noise_dir}: {found.summary}"), file=sys.stderr)
 
 
-def _recordings(noise_dir, sample_rate, cache_dir):
-    paths = _find(noise_dir).files
+def _recordings(paths, sample_rate, cache_dir):
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
     if len(faults):
         raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")

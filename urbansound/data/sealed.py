@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound import files
+from urbansound.errors import DAMAGED
 
 SEAL = 8  # bytes
 ABANDONED_SECONDS = 3600  # no entry takes that long to write
@@ -44,7 +45,7 @@ def payload_of(path):
     content = tf.io.read_file(path)
     payload = tf.strings.substr(content, tf.minimum(SEAL, tf.strings.length(content)), -1)
     stated = tf.io.decode_raw(tf.strings.substr(content, 0, SEAL), tf.int64, fixed_length=SEAL)[0]
-    fault = tf.strings.join([path, " is damaged; start again: it is then made anew"])
+    fault = tf.strings.join([path, f" {DAMAGED}"])
     with tf.control_dependencies([tf.debugging.Assert(stated == _fingerprint(payload), [fault])]):
         return tf.identity(payload)
 
