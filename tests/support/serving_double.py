@@ -151,10 +151,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextlib.contextmanager
-def grpc_service(served):
-    """Serve by gRPC; yield the url."""
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)])
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(served), server)
+def grpc_service(service):
+    """Serve a PredictionServiceServicer by gRPC; yield the url."""
+    unbounded = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=unbounded)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     port = server.add_insecure_port("localhost:0")
     server.start()
     yield f"grpc://localhost:{port}"

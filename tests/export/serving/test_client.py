@@ -15,7 +15,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from export.serving import client, savedmodel, warmup
 from running import ROOT
-from serving_double import Served, grpc_service, rest, tiny_classifier
+from serving_double import PredictionService, Served, grpc_service, rest, tiny_classifier
 from urbansound.errors import InputError
 
 BAD = b"no sound"
@@ -31,7 +31,7 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="module")
 def servers(served):
     """Urls by kind, and the bodies of REST requests."""
-    with rest(served) as (url, log), grpc_service(served) as grpc_url:
+    with rest(served) as (url, log), grpc_service(PredictionService(served)) as grpc_url:
         yield {"rest": url, "grpc": grpc_url, "log": log}
 
 

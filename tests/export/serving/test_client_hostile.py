@@ -1,12 +1,9 @@
 """Servers that stall, lie and redirect, against the client: one line or a refused file, whatever they send."""
 
-import contextlib
 import json
 import sys
 import time
-from concurrent import futures
 
-import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from export.serving import client
 from hostile_server import answering
 from running import command
+from serving_double import grpc_service
 from urbansound.errors import InputError
 
 GOOD = {"top_labels": ["a", "b", "c"], "top_scores": [0.5, 0.3, 0.2], "scores": [0.5, 0.3, 0.2]}
@@ -50,18 +48,8 @@ class AnyAnswer(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
 
-@contextlib.contextmanager
-def grpc_answering(outputs):
-    server = grpc.server(futures.ThreadPoolExecutor(1), options=[("grpc.max_send_message_length", -1)])
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(AnyAnswer(outputs), server)
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    yield f"grpc://localhost:{port}"
-    server.stop(None).wait()
-
-
 def ask_grpc(outputs):
-    with grpc_answering(outputs) as url:
+    with grpc_service(AnyAnswer(outputs)) as url:
         return client.connect(url, "urbansound", 5)(b"RIFF")
 
 
