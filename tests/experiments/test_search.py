@@ -135,7 +135,7 @@ def test_a_search_that_was_killed_while_it_was_begun_begins_again(config, traini
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "write_text", killed)
+        patch.setattr(trials, "write_json", killed)
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path, config)
     assert len(search(tmp_path, config, n_trials=1, splits=1)) == 1
