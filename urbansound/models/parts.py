@@ -24,6 +24,28 @@ class Standardize(layers.Normalization):
         return (x - self.adapt_mean) / keras.ops.sqrt(self.adapt_variance)
 
 
+@keras.saving.register_keras_serializable(package="urbansound")
+class BatchNormalization(layers.BatchNormalization):
+    """Keras's BatchNormalization of pictures [batch, height, width, channels], trained by TensorFlow's fused operation.
+
+    Keras composes it of a dozen operations, each a pass over memory: a training step of the cnn takes 1.4 times as
+    long. The running variance learns from the batch's unbiased one, as in PyTorch; otherwise the numbers are Keras's.
+    """
+
+    def call(self, x, training=None):
+        """`x` normalised: by the batch in training, by the running mean and variance otherwise."""
+        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
+            return super().call(x, training=training)
+        import tensorflow as tf  # other backends run without it
+
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon
+        )
+        self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
+        self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
+        return y
+
+
 def picture(log_mel):
     """Log-mel [batch, frames, n_mels], standardised, minus the clip's mean level, as [batch, frames, n_mels, 1]."""
     x = Standardize()(log_mel)
@@ -35,7 +57,7 @@ def picture(log_mel):
 def convolution(x, channels, kernel, stride=1):
     """A convolution and batch normalization: [batch, height, width, any] to [batch, height / stride, ..., channels]."""
     x = layers.Conv2D(channels, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal")(x)
-    return layers.BatchNormalization(momentum=MOMENTUM)(x)
+    return BatchNormalization(momentum=MOMENTUM)(x)
 
 
 def channels(count, width):
