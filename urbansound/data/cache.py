@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
 from urbansound.data import sealed
+from urbansound.data.untuned import untuned
 from urbansound.errors import reason
 
 FORMAT = 2
@@ -78,14 +79,14 @@ def decoded(paths, sample_rate):
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=False,
     )
-    return dataset.prefetch(16)
+    return untuned(dataset.prefetch(16))
 
 
 def waveforms(entries):
     """A dataset of (index int64, waveform float32 [samples]) of cache files, in order."""
     dataset = tf.data.Dataset.from_tensor_slices(list(entries)).enumerate()
     dataset = dataset.map(lambda index, entry: (index, read(entry)), num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.prefetch(16)
+    return untuned(dataset.prefetch(16))
 
 
 def read(entry):

@@ -11,6 +11,9 @@ from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import augment, cache, noise
 from urbansound.data.seeds import derive
+from urbansound.data.untuned import untuned
+
+PREFETCHED = 2  # batches that are made ahead of the step that takes them
 
 
 def steps_per_epoch(clips, config):
@@ -88,7 +91,7 @@ def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
             return values
         return augment.mixup(*values, _seed(batch_stream, numbers[0]), config.augment.mixup_alpha)
 
-    return dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE).prefetch(PREFETCHED))
 
 
 def _endless_order(clips, config, first_epoch):
@@ -118,7 +121,7 @@ def evaluation_batches(entries, labels, classes, config):
 def ordered_embeddings(embeddings, labels, classes, config):
     """One pass over embeddings float32 [clips, values] in order; shapes as in `embedding_batches`."""
     dataset = tf.data.Dataset.from_tensor_slices((embeddings, tf.one_hot(labels, classes)))
-    return dataset.batch(config.train.batch_size)
+    return untuned(dataset.batch(config.train.batch_size))
 
 
 def _seed(stream, number):
@@ -141,7 +144,7 @@ def _finished(dataset, config):
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1  # clips run side by side; threads within one only get in the way
     options.deterministic = config.train.deterministic
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.with_options(options).prefetch(PREFETCHED))
 
 
 def _noise(config):

@@ -1,0 +1,28 @@
+"""No pipeline starts TensorFlow's tuner, whose sleep the end of a training would wait for."""
+
+import numpy as np
+import pytest
+
+from urbansound.config import AudioConfig, Config
+from urbansound.data import cache, pipeline
+
+CONFIG = Config(audio=AudioConfig(sample_rate=8000, clip_seconds=0.5))
+CLIPS = (["a", "b"], [0, 1])
+EMBEDDINGS = (np.zeros((2, 3), np.float32), [0, 1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: cache.decoded(["a"], 8000),
+        lambda: cache.waveforms(["a"]),
+        lambda: pipeline.training_batches(*CLIPS, 2, CONFIG),
+        lambda: pipeline.evaluation_batches(*CLIPS, 2, CONFIG),
+        lambda: pipeline.embedding_batches(*EMBEDDINGS, 2, CONFIG),
+        lambda: pipeline.ordered_embeddings(*EMBEDDINGS, 2, CONFIG),
+    ],
+    ids=["decoded", "waveforms", "training_batches", "evaluation_batches", "embedding_batches", "ordered_embeddings"],
+)
+def test_no_tuner_is_started(make):
+    derived = make().map(lambda *values: values)  # as layers adapt to it
+    assert derived.options().autotune.enabled is False
