@@ -75,14 +75,14 @@ def _save(classifier, folder):
 def _signatures(classifier):
     """The two functions by name, traced for any batch and length."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "waveform")])
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "waveform")], autograph=False)
     def serving_default(waveform):
         held = tf.debugging.assert_positive(tf.shape(waveform), "waveform must hold at least one sample")
         with tf.control_dependencies([held]):  # or the fault told would be any that it leads to
             waveform = tf.identity(waveform)
         return _named(classifier, classifier.score(waveform))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "wav_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "wav_bytes")], autograph=False)
     def wav_bytes(wav_bytes):
         def score(contents):
             waveform = resample_in_graph(*decode_wav(contents), classifier.audio.sample_rate)

@@ -27,7 +27,7 @@ def cut(network, ends):
 
 def from_function(function, specs):
     """The float file of a function of tensors, its inputs as TensorSpecs say."""
-    concrete = tf.function(function).get_concrete_function(*specs)
+    concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
 
 

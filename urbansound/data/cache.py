@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
 from urbansound.data import sealed
-from urbansound.data.untuned import untuned
+from urbansound.data.parallel import mapped, untuned
 from urbansound.errors import reason
 
 FORMAT = 2
@@ -74,19 +74,14 @@ def decoded(paths, sample_rate):
     """
     files = tf.constant([os.fsencode(path) for path in paths], tf.string)  # a name may be no UTF-8
     dataset = tf.data.Dataset.from_tensor_slices(files).enumerate()
-    dataset = dataset.map(
-        lambda index, path: (index, *decode_in_graph(path, sample_rate)),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=False,
-    )
+    dataset = mapped(dataset, lambda index, path: (index, *decode_in_graph(path, sample_rate)), deterministic=False)
     return untuned(dataset.prefetch(16))
 
 
 def waveforms(entries):
     """A dataset of (index int64, waveform float32 [samples]) of cache files, in order."""
     dataset = tf.data.Dataset.from_tensor_slices(list(entries)).enumerate()
-    dataset = dataset.map(lambda index, entry: (index, read(entry)), num_parallel_calls=tf.data.AUTOTUNE)
-    return untuned(dataset.prefetch(16))
+    return untuned(mapped(dataset, lambda index, entry: (index, read(entry))).prefetch(16))
 
 
 def read(entry):

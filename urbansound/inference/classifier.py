@@ -143,7 +143,8 @@ def score_clips(waveforms, clips, classifier, score_windows=None, on_progress=No
 
 
 def _compiled(classifier):
-    return tf.function(classifier.score, input_signature=[tf.TensorSpec([None, None], tf.float32)])
+    signature = [tf.TensorSpec([None, None], tf.float32)]
+    return tf.function(classifier.score, input_signature=signature, autograph=False)
 
 
 def _for_window(model, audio, run):

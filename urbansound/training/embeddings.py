@@ -19,6 +19,7 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache, sealed
+from urbansound.data.parallel import mapped
 from urbansound.errors import reason
 from urbansound.progress import bar
 
@@ -54,7 +55,7 @@ def embeddings(body, entries, config):
         print(f"cache: {damaged} damaged embeddings are computed anew", file=sys.stderr)
     if missing:
         sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
-    compute, done = tf.function(body), 0
+    compute, done = tf.function(body, autograph=False), 0
     with bar("embedding clips") as on_progress:
         for log_mels in _log_mels([entries[i] for i in missing], config) if missing else ():
             for values in compute(log_mels, training=False).numpy():
@@ -71,7 +72,7 @@ def _log_mels(entries, config):
     def features(index, waveform):
         return log_mel(fit_length(waveform, config.audio.clip_samples, config.data.short_clips), config.audio)
 
-    return cache.waveforms(entries).map(features, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
+    return mapped(cache.waveforms(entries), features).batch(BATCH)
 
 
 def _digest(body, config):

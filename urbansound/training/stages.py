@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound.data import pipeline
+from urbansound.data.parallel import mapped
 from urbansound.training import embeddings
 
 
@@ -39,7 +40,7 @@ class Stage:
         """Adapt every layer of `part` that has an `adapt`, in its order, to its input for the training clips."""
         for layer in self.part.layers:
             if hasattr(layer, "adapt"):
-                layer.adapt(self.adaptation.map(keras.Model(self.part.input, _input_of(layer, self.part))))
+                layer.adapt(mapped(self.adaptation, keras.Model(self.part.input, _input_of(layer, self.part))))
 
 
 def _input_of(layer, model):
@@ -101,7 +102,7 @@ def stage(record, network, mean, training, validation, n_classes, config):
         batches=batches,
         steps=steps,
         validation=once(validation) if len(validation[1]) else None,
-        adaptation=ordered.map(lambda inputs, _: inputs),
+        adaptation=mapped(ordered, lambda inputs, _: inputs),
         validates_log_mels=as_mean or not frozen,
         class_weights=_class_weights(training[1], n_classes, config.train),
     )
@@ -138,7 +139,7 @@ def _on_embeddings(record, network, training, n_classes, config):
         if config.augment.noise_probability == 0:
             return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
         log_mels = pipeline.training_batches(*training, n_classes, config, first_epoch)
-        return log_mels.map(lambda inputs, targets: (body(inputs, training=False), targets))
+        return mapped(log_mels, lambda inputs, targets: (body(inputs, training=False), targets))
 
     return head, batches, lambda clips: pipeline.ordered_embeddings(*cached(clips), n_classes, config)
 

@@ -1,10 +1,11 @@
-"""No pipeline starts TensorFlow's tuner, whose sleep the end of a training would wait for."""
+"""No pipeline starts TensorFlow's tuner, whose sleep the end of a training would wait for, nor AutoGraph."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from urbansound.config import AudioConfig, Config
-from urbansound.data import cache, pipeline
+from urbansound.data import cache, parallel, pipeline
 
 CONFIG = Config(audio=AudioConfig(sample_rate=8000, clip_seconds=0.5))
 CLIPS = (["a", "b"], [0, 1])
@@ -26,3 +27,15 @@ EMBEDDINGS = (np.zeros((2, 3), np.float32), [0, 1])
 def test_no_tuner_is_started(make):
     derived = make().map(lambda *values: values)  # as layers adapt to it
     assert derived.options().autotune.enabled is False
+
+
+def test_a_function_is_traced_as_it_is():
+    seen = []
+
+    def doubled(value):
+        seen.append(tf.__internal__.autograph.control_status_ctx().status.name)
+        return 2 * value
+
+    dataset = parallel.mapped(tf.data.Dataset.range(50), doubled)
+    assert [int(value) for value in dataset] == list(range(0, 100, 2))
+    assert seen == ["DISABLED"]
