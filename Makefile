@@ -18,7 +18,7 @@ train: $(VENV)/.ready
 
 # A process per core; the tests of one file share their trained runs.
 test: lint
-	$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(PYTEST)
+	$(VENV)/bin/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: $(VENV)/.ready
 	$(VENV)/bin/ruff check .

@@ -13,7 +13,22 @@ from running import TINY, command
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# Files that take longest, over half of all the time: they begin first, so that the processes end at about one time.
+LONGEST = (
+    *("tflite/test_architectures.py", "test_configs.py", "test_fit.py", "test_resume.py", "test_folds.py"),
+    *("models/test_architectures.py", "test_search.py", "test_fuzz.py", "test_chaos.py", "test_commands.py"),
+)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files of LONGEST first, in their order; with pytest-xdist, see --no-loadscope-reorder."""
+
+    def place(item):
+        path = item.path.as_posix()
+        return next((i for i, ending in enumerate(LONGEST) if path.endswith(f"/{ending}")), len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

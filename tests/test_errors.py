@@ -23,6 +23,8 @@ from urbansound.inference import evaluation
         (OSError("100 requested and 0 written"), "100 requested and 0 written"),
         (MemoryError("Unable to allocate 4 TiB"), "not enough memory (Unable to allocate 4 TiB)"),
         (InputError("of its own"), None),
+        # What writing a SavedModel says where files must stay small.
+        (tf.errors.OutOfRangeError(None, None, "{{node}} a/b; File too large [Op:SaveV2]"), "a/b; File too large"),
         (KeyError("a bug"), None),
     ],
 )

@@ -9,7 +9,10 @@ import sys
 DAMAGED = "is damaged; start again: it is then made anew"  # a file of the cache
 _OF_FILES = [DAMAGED] + [
     os.strerror(getattr(errno, name))
-    for name in ("EACCES", "EDQUOT", "EIO", "EISDIR", "ENOENT", "ENOSPC", "ENOTDIR", "EPERM", "EROFS", "ESTALE")
+    for name in (
+        *("EACCES", "EDQUOT", "EFBIG", "EIO", "EISDIR", "EMFILE", "ENAMETOOLONG", "ENFILE"),
+        *("ENOENT", "ENOSPC", "ENOTDIR", "EPERM", "EROFS", "ESTALE"),
+    )
     if hasattr(errno, name)
 ]
 # What it puts around the text of an assertion, in a graph or outside.

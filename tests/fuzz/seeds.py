@@ -107,7 +107,7 @@ def run_files():
     scores = generator.dirichlet((1, 1), len(CLIPS)).astype(np.float32)
     history = {"stage": "cnn", "epoch": [1, 2], "loss": [0.7, 0.6], "accuracy": [0.5, 0.6], "val_loss": [0.7, 0.65]}
     history = pd.DataFrame(history | {"val_accuracy": 0.5, "learning_rate": [1e-3, 0.0], "seconds": 0.5})
-    state = {"weights": "epoch-cnn-0002.weights.h5", "rows": history.to_dict("records")}
+    state = {"weights": "epoch-cnn-0002.keras", "rows": history.to_dict("records")}
     robustness = {"condition": ["clean", "noise"], "noise": [None, "white"], "snr_db": [None, 10.0], "accuracy": 0.5}
     robustness = pd.DataFrame(robustness | {"low": 0.4, "high": 0.6, "points_lost": 0.0})
     classes = ["bark", "siren"]

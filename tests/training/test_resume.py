@@ -134,7 +134,7 @@ def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch
 
 def test_what_another_process_is_writing_among_the_checkpoints_is_not_deleted(tone_folder, tmp_path, monkeypatch):
     run = run_of(tone_folder, tmp_path, epochs=1)
-    part = run.file("checkpoints") / ".1.part.epoch-cnn-0001.weights.h5"
+    part = run.file("checkpoints") / ".1.part.epoch-cnn-0001.keras"
     original = Journal._save
     monkeypatch.setattr(Journal, "_save", lambda self: (part.touch(), original(self)))
     fit.train(run)
@@ -162,7 +162,7 @@ def test_a_damaged_state_is_refused_in_a_line(text, unbroken, tmp_path):
 
 def test_damaged_weights_of_a_checkpoint_are_refused_in_a_line(unbroken, tmp_path):
     shutil.copytree(unbroken, tmp_path / "run")
-    (weights_file,) = (tmp_path / "run/checkpoints").glob("epoch-*.h5")
+    (weights_file,) = (tmp_path / "run/checkpoints").glob("epoch-*")
     weights_file.write_bytes(weights_file.read_bytes()[:999])
     done = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
     assert done.returncode == 2

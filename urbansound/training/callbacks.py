@@ -124,13 +124,13 @@ class Journal(keras.callbacks.Callback):
 
     def _save(self):
         folder = self._state.parent
-        weights = f"epoch-{self.stage}-{self.next_epoch:04d}.weights.h5"
-        with replacing(folder / weights) as part:
-            self._whole.save_weights(part)
+        # A .keras file is put together in memory: HDF5 that is written to a full disk ends the process.
+        weights = f"epoch-{self.stage}-{self.next_epoch:04d}.keras"
+        self._save_model(f"checkpoints/{weights}")
         write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=COLUMNS))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})
-        for old in (*folder.glob("epoch-*.weights.h5"), *folder.glob(f"best-{self.stage}-*.keras")):
+        for old in (*folder.glob("epoch-*"), *folder.glob(f"best-{self.stage}-*")):
             if old.name not in (weights, self._best_file):
                 old.unlink()
 
