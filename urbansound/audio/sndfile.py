@@ -74,8 +74,11 @@ class Sound:
       rate: sample rate in Hz.
       channels: their number.
       promised: samples per channel that the file promises, the first part of a joined one; 0: unknown.
+      no_numbers: what samples that are no numbers mean, a line.
       counted: the same where libsndfile would not decode more; 0: it may.
     """
+
+    no_numbers = NO_NUMBERS
 
     def __init__(self, data, code=0, fault=""):
         """Open a file.
