@@ -178,12 +178,11 @@ class _Opened(soundfile.SoundFile):
             except soundfile.LibsndfileError as error:  # what came before it is there
                 self._error = error
                 block = block[: np.append(np.isnan(block[:, -1]), True).argmax()]
+            if len(block):
+                yield block
             if self._io.error:
                 raise self._io.error
-            if len(block) == 0:
-                break
-            yield block
-            rest -= len(block)
+            rest = rest - len(block) if len(block) else 0
 
     def fault_after(self, samples):
         """Why the file is not whole, a line, after so many frames; None where it is."""

@@ -47,7 +47,8 @@ def _open(source, files):
         if sys.stdin is None:
             raise InputError("standard input is closed")
         return wav_blocks.open_pipe(sys.stdin.buffer)
-    file = files.enter_context(open(source, "rb"))
+    file = open(source, "rb")  # noqa: SIM115, the stack closes it
+    files.enter_context(file)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return wav_blocks.open_pipe(file)
     data = Source.of_file(file)

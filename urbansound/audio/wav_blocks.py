@@ -50,10 +50,9 @@ def open_pipe(file):
     Raises:
       InputError: it is no WAV file of plain or companded samples.
     """
-    head, header = b"", None
-    while header is None or (data and not _begins(header, head)):
-        data = file.read1(BUFFER)
-        head += data
+    head, header, data = b"", None, True
+    while data and not (head and _begins(header, head)):
+        head += (data := file.read1(BUFFER))
         header = read_header(Source.of_bytes(head), most=UNLIMITED)
     if not head.startswith(b"RIFF"):
         what = f"starts with {repr(head[:4])[1:]}" if head else "empty"
@@ -75,7 +74,7 @@ def _begins(header, head):
 
 
 def _pieces(file, first, header, claimed):
-    """Yield the bytes of whole frames, of blocks as long as they come in PIPE_SECONDS or of full ones; see `WavSound`."""
+    """Yield the bytes of whole frames, as many as make a block or come within PIPE_SECONDS; see `WavSound`."""
     size, frame_bytes = _block_bytes(header), int(header.frame_bytes)
     rest, pending, data = claimed or UNLIMITED, first, True
     while rest and data:
