@@ -92,28 +92,38 @@ class Spliced(io.RawIOBase):
         super().__init__()
         self._source, self._pieces, self._until = source, pieces, until
         self._ends = list(itertools.accumulate(map(len, pieces)))
-        self._place, self.error = 0, None
+        self._place, self._start, self._buffer = 0, 0, b""
+        self.error = None
         self.stop = pieces[-1].stop if pieces and isinstance(pieces[-1], range) else 0
 
     def readinto(self, buffer):
         """Fill a buffer as far as possible; the number of bytes."""
-        view, filled = memoryview(buffer).cast("B"), 0
+        start, size = self._place - self._start, len(buffer)
+        if not 0 <= start <= start + size <= len(self._buffer):
+            self._buffer, self._start, start = self._read(max(size, BUFFER)), self._place, 0
+        data = self._buffer[start : start + size]
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def _read(self, size):
+        """Bytes from the place on, less than `size` at the end only."""
+        parts, place = [], self._place
         try:
-            while filled < len(view) and (data := self._next(len(view) - filled)):
-                view[filled : filled + len(data)] = data
-                filled += len(data)
-                self._place += len(data)
+            while size > 0 and (data := self._next(place, size)):
+                parts.append(data)
+                place, size = place + len(data), size - len(data)
         except BaseException as error:  # an interrupt would be printed, and lost
             self.error = error
-        return filled
+        return b"".join(parts)
 
-    def _next(self, size):
-        """Bytes from the place on, at most `size`, of one piece."""
-        number = bisect.bisect_right(self._ends, self._place)
+    def _next(self, place, size):
+        """Bytes from a place on, at most `size`, of one piece."""
+        number = bisect.bisect_right(self._ends, place)
         if number == len(self._pieces) or self.error:
             return b""
         piece = self._pieces[number]
-        start = self._place - self._ends[number] + len(piece)
+        start = place - self._ends[number] + len(piece)
         if isinstance(piece, bytes):
             return piece[start : start + size]
         start, last = piece.start + start, number == len(self._pieces) - 1
