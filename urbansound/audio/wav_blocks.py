@@ -5,7 +5,6 @@ import time
 import tensorflow as tf
 
 from urbansound.audio import sndfile
-from urbansound.audio.chunks import PRINTABLE
 from urbansound.audio.limits import BLOCK_SAMPLES, BLOCK_SECONDS
 from urbansound.audio.source import BUFFER, Source
 from urbansound.audio.wav import decode_frames
@@ -88,12 +87,32 @@ def _pieces(file, first, header, claimed):
             whole = min(len(pending), rest)  # half a frame at the end
         yield pending[:whole]
         pending, rest = pending[whole:], rest - whole
-    after = pending + (file.read1(8) if data else b"")
-    after = after[claimed % 2 :]  # the byte that pads it
-    if claimed and len(after) >= 4 and not PRINTABLE.issuperset(after[:4]):
+    if claimed and not _are_chunks(file, pending, claimed % 2):
         raise InputError(
             f"header promises {claimed} bytes of samples, but bytes that are no chunks follow; mend its length"
         )
+
+
+def _are_chunks(file, pending, odd):
+    """Whether a pipe's `pending` bytes and all that follow are chunks, as `read_header` demands of a file."""
+    while True:
+        pending += file.read(max(8 + odd - len(pending), 0))
+        if odd and not _are_letters(pending[:1]):  # it pads the chunk before
+            pending = pending[1:]
+        head, pending = pending[:8], pending[8:]
+        if len(head) < 8:  # too little for a chunk
+            return True
+        size = int.from_bytes(head[4:], "little")
+        skipped, pending = len(pending[:size]), pending[size:]
+        while skipped < size and (data := file.read(min(size - skipped, BUFFER))):
+            skipped += len(data)
+        if not _are_letters(head[:4]) or skipped < size:
+            return False
+        odd = size % 2
+
+
+def _are_letters(name):
+    return all(0x20 <= code < 0x7F for code in name)
 
 
 class WavSound:
