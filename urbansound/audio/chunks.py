@@ -1,7 +1,7 @@
 """AIFF, AU, CAF, NIST, RF64, SVX, VOC and W64 files: libsndfile silently reads what is there, whatever they promise.
 
-Source: Apple's AIFF 1.3 and CAF 1.0, Electronic Arts' 8SVX, Sun's AU, EBU Tech 3306 (RF64), Sony's Wave64,
-  Creative's VOC, NIST's SPHERE.
+Source: Apple's AIFF 1.3 and CAF 1.0, Electronic Arts' 8SVX, Sun's AU, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64),
+  Sony's Wave64, Creative's VOC, NIST's SPHERE.
 """
 
 import re
@@ -14,6 +14,8 @@ from urbansound.errors import InputError
 
 PRINTABLE = frozenset(string.printable.encode())
 TO_THE_END = 0xFFFF_FFFF  # of a writer to a pipe, who can't know the length
+NEVER_MENDED = 2**64 - 1
+MOST_HEAD = 2**20  # bytes before the samples of a file that is mended
 
 
 class _Layout(typing.NamedTuple):
@@ -32,6 +34,7 @@ LAYOUTS = {
     b"8SVX": _Layout(12, struct.Struct(">4sI"), 0, 2, b"BODY"),
     b"16SV": _Layout(12, struct.Struct(">4sI"), 0, 2, b"BODY"),
     b"RF64": _Layout(12, struct.Struct("<4sI"), 0, 2, b"data"),
+    b"BW64": _Layout(12, struct.Struct("<4sI"), 0, 2, b"data"),
     b"riff": _Layout(40, struct.Struct("<16sQ"), 24, 8, b"data"),
     b"caff": _Layout(8, struct.Struct(">4sq"), 0, 1, b"data"),
 }
@@ -98,10 +101,28 @@ def walk(data, layout):
         if name == b"ds64":
             long_size = int.from_bytes(data[place + 8 : place + 16], "little")
         if name.startswith(layout.sound) and size == TO_THE_END:
-            size = long_size or -1
+            size = long_size if 0 < long_size < NEVER_MENDED else -1
         yield name, place, size
         place += max(size, 0)
         place += -place % layout.align
+
+
+def pieces(data):
+    """A file of these kinds, a `Source`, as pieces (see `Part`) that libsndfile understands.
+
+    RF64 whose length was never written, since the recorder failed, extends to its end. BW64 is RF64 by another name.
+    """
+    places = {}
+    if data[:4] in (b"RF64", b"BW64"):
+        places = {name: (place, size) for name, place, size in reversed(list(walk(data, LAYOUTS[data[:4]])))}
+    start, size = places.get(b"data", (0, 0))
+    if b"ds64" not in places or not places[b"ds64"][0] < start <= MOST_HEAD:
+        return [range(len(data))]
+    head, long_sizes = bytearray(data[:start]), places[b"ds64"][0]
+    head[:4] = b"RF64"
+    if size < 0:
+        head[long_sizes : long_sizes + 16] = struct.pack("<QQ", len(data) - 8, len(data) - start)
+    return [bytes(head), range(start, len(data))]
 
 
 def _check_chunks(data, layout):

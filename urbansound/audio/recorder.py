@@ -13,7 +13,7 @@ from pathlib import Path
 from urbansound.audio import chunks
 from urbansound.audio.source import Source
 
-WAV_LAYOUTS = dict.fromkeys((b"RIFF", b"RF64", b"BW64"), chunks.LAYOUTS[b"RF64"])
+WAV_LAYOUT, WAV_KINDS = chunks.LAYOUTS[b"RF64"], (b"RIFF", b"RF64", b"BW64")
 MOST_BYTES = 2**20  # of a chunk that are read
 YEARS = range(1900, 2101)
 UNSET = 1970  # the year of a recorder whose clock was never set
@@ -83,7 +83,7 @@ def _metadata(path):
     try:
         with open(path, "rb") as file:
             data = Source.of_file(file)
-            if data[:4] in WAV_LAYOUTS and data[8:12] == b"WAVE":
+            if data[:4] in WAV_KINDS and data[8:12] == b"WAVE":
                 for name, content in _contents(data):
                     if name == b"guan":
                         found["guano"] = _guano(content)
@@ -98,7 +98,7 @@ def _metadata(path):
 
 def _contents(data):
     """Yield (name, content) of the chunks with metadata."""
-    for name, place, size in chunks.walk(data, WAV_LAYOUTS[data[:4]]):
+    for name, place, size in chunks.walk(data, WAV_LAYOUT):
         if size < 0:
             return
         if name in (b"guan", b"bext", b"LIST"):

@@ -134,7 +134,7 @@ def _parts(data, what, fault):
     elif data.startswith(b"OggS"):
         parts = ogg.links(data)
     else:
-        parts = [Part([range(len(data))], fault=fault or chunks.fault(data))]
+        parts = [Part(chunks.pieces(data), fault=fault or chunks.fault(data))]
     for part in parts:
         yield _Opened(Spliced(data, part.pieces), what, part)
 
