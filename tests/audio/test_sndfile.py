@@ -219,3 +219,4 @@ def test_flac_with_a_tag_around_it_or_joined_is_read_whole():
     for tagged in (data + b"TAG" + b"x" * 125, b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + flac_of(0)):
         np.testing.assert_array_equal(decoded(tagged), whole)
     np.testing.assert_array_equal(decoded(data + data), np.tile(whole, 2))
+    assert refusal(data + data[:30]).startswith("truncated: the last of the FLAC files")

@@ -60,10 +60,10 @@ def test_blocks_are_what_libsndfile_and_soxr_make_of_the_whole_file(path, format
 
 @pytest.mark.parametrize(("rate", "sample_rate"), [(44100, 16000), (16000, 44100), (192000, 16000), (11025, 48000)])
 def test_any_rates_give_the_length_and_samples_of_one_call(path, rate, sample_rate):
-    samples = np.float32(noise(12 * rate + 1)[:, 0])
+    samples = np.float32(noise(45 * rate + 1)[:, 0])
     path.write_bytes(written(samples, rate, format="WAV", subtype="FLOAT"))
     with open_stream(path, sample_rate) as stream:
-        assert (stream.rate, stream.seconds) == (rate, pytest.approx(12 + 1 / rate))
+        assert (stream.rate, stream.seconds) == (rate, pytest.approx(45 + 1 / rate))
     expected = soxr.resample(samples, rate, sample_rate, quality="HQ")
     np.testing.assert_allclose(read(path, sample_rate)[0], expected, atol=1e-6)
 
@@ -227,7 +227,7 @@ from urbansound.audio.stream import open_stream
 def peak(path):
     Path("/proc/self/clear_refs").write_text("5")
     with open_stream(path, 16000) as stream:
-        for _, _ in zip(range(100), stream.blocks()):
+        for _, _ in zip(range(50), stream.blocks()):
             pass
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
@@ -247,7 +247,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     place = w64.index(b"data") + 16
     w64 = w64[:16] + (size + 200).to_bytes(8, "little") + w64[24:place] + (size + 24).to_bytes(8, "little")
     sparse(tmp_path / "w64", w64, size)
-    (tmp_path / "mp3").write_bytes(frames * (40 * 2**20 // len(frames)))
+    (tmp_path / "mp3").write_bytes(frames * (25 * 2**20 // len(frames)))
     (tmp_path / "ogg").write_bytes(written(noise(8000 * 60), RATE, format="OGG") * 100)
     names = ["minute", "wav", "rf64", "w64", "mp3", "ogg"]
     code = [sys.executable, "-c", PEAKS, *[tmp_path / name for name in names]]
@@ -258,11 +258,8 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 
 def test_an_hour_takes_seconds(path):
-    minute = np.int16(noise(44100 * 60, 2) * 2**15).tobytes()
-    with open(path, "wb") as file:
-        file.write(riff(fmt(code=PCM, channels=2), chunk(b"data", b"", size=60 * len(minute))))
-        for _ in range(60):
-            file.write(minute)
+    size = 3600 * 4 * 44100
+    sparse(path, riff(fmt(code=PCM, channels=2), chunk(b"data", b"", size=size)), size)
     with open_stream(path, 16000) as stream:
         begin = time.process_time()
         assert sum(map(len, stream.blocks())) == 3600 * 16000

@@ -74,8 +74,8 @@ class Sound:
       rate: sample rate in Hz.
       channels: their number.
       promised: samples per channel that the file promises, the first part of a joined one; 0: unknown.
-      no_numbers: what samples that are no numbers mean, a line.
       counted: the same where libsndfile would not decode more; 0: it may.
+      no_numbers: what samples that are no numbers mean, a line.
     """
 
     no_numbers = NO_NUMBERS
@@ -125,6 +125,8 @@ def _parts(data, what, fault):
     """Yield each _Opened that a file was joined of when the one before it has been read; see `Sound`."""
     if flac.is_flac(data):
         while len(data):
+            if not flac.is_flac(data):
+                raise InputError("truncated: the last of the FLAC files that it was joined of ends within its header")
             file = flac.without_length(data)
             yield _OpenedFlac(file, what, data)
             data = data.after(file.stop)
@@ -239,9 +241,10 @@ def _average(samples):
     Channel by channel, since numpy's mean over a short last axis takes 20 times as long.
     """
     total = samples[:, 0]
-    for channel in range(1, samples.shape[1]):
-        total = total + samples[:, channel]
-    return total * np.float32(1 / samples.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is no number: whoever reads it checks that
+        for channel in range(1, samples.shape[1]):
+            total = total + samples[:, channel]
+        return total * np.float32(1 / samples.shape[1])
 
 
 def _starts_with(data):
