@@ -169,6 +169,17 @@ def test_au_of_unknown_length_is_read_to_its_end():
     assert len(decoded(data[:8] + b"\xff" * 4 + data[12:])) == SAMPLES
 
 
+def test_rf64_whose_length_was_never_written_is_read_to_its_end():
+    data = written(FADED, RATE, format="RF64", subtype="PCM_16")
+    place = data.find(b"ds64") + 8
+    for size in (0, 2**64 - 1):
+        never = data[:place] + 2 * size.to_bytes(8, "little") + data[place + 16 :]
+        np.testing.assert_array_equal(decoded(never), decoded(data))
+        np.testing.assert_array_equal(decoded(never[:-40000]), decoded(data)[:-20000])
+    np.testing.assert_array_equal(decoded(b"BW64" + data[4:]), decoded(data))
+    assert refusal(b"BW64" + data[4:-2]).startswith("truncated: header promises ")
+
+
 def test_kinds_whose_length_cannot_be_checked_are_refused():
     reason = "its length can't be checked; convert it to WAV or FLAC"
     assert refusal(written(FADED, RATE, format="PVF", subtype="PCM_16")) == f"PCM_16 in PVF: {reason}"
@@ -208,3 +219,4 @@ def test_flac_with_a_tag_around_it_or_joined_is_read_whole():
     for tagged in (data + b"TAG" + b"x" * 125, b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + flac_of(0)):
         np.testing.assert_array_equal(decoded(tagged), whole)
     np.testing.assert_array_equal(decoded(data + data), np.tile(whole, 2))
+    assert refusal(data + data[:30]).startswith("truncated: the last of the FLAC files")

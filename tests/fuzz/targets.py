@@ -122,6 +122,27 @@ def _decoder(folder):
     return _refusing(read)
 
 
+def _stream(folder):
+    """The decoder block by block: a file that it takes as whole has the same samples as from the decoder."""
+    from urbansound.audio.decode import decode_bytes
+    from urbansound.audio.recorder import origin
+    from urbansound.audio.stream import open_stream
+
+    path = folder / "sound"
+
+    def read(data):
+        path.write_bytes(data)
+        origin(path)
+        with open_stream(path, RATE) as stream:
+            waveform = np.concatenate(list(stream.blocks()))
+        _check(np.isfinite(waveform).all(), "samples that are no numbers")
+        if stream.fault:
+            raise InputError(stream.fault)
+        _check(np.array_equal(waveform, decode_bytes(data, RATE)), "other samples than of the whole file")
+
+    return _refusing(read)
+
+
 def _table(folder):
     """The tables of clips, each by the reader of its data set; then the split of its clips."""
     from urbansound.config import DataConfig
@@ -269,6 +290,7 @@ def _named(files):
 TARGETS = {
     "graph": Target(_graph, "wav", CHUNKS, files=100_000),
     "decoder": Target(_decoder, "sound", (*CHUNKS, *b"FORM COMM SSND OggS fLaC ID3 Xing caff desc".split())),
+    "stream": Target(_stream, "sound", CHUNKS),
     "table": Target(_table, "table", (*TEXT, *b"path label fold recording 0.wav 5.wav 1 0".split())),
     "config": Target(_config, "config", (*TEXT, *JSON)),
     "flags": Target(_flags, "flags", (*TEXT, *b"-- = --no # --flagfile= --undefok= none ' \\".split())),

@@ -7,19 +7,16 @@ import hashlib
 
 import numpy as np
 
+from urbansound.audio.source import Spliced
+
 LENGTH = slice(21, 26)  # the bytes of STREAMINFO, the first block, that end with the 36-bit number of samples
 MD5 = slice(26, 42)  # of the samples; zeros: unknown
 START = b"fLaC\0\0\0\x22"  # of a file whose first block is STREAMINFO, as it must be
 
 
 def is_flac(data):
-    """Whether bytes are a FLAC file, its STREAMINFO whole."""
+    """Whether a `Source` is a FLAC file, its STREAMINFO whole."""
     return data.startswith(START) and len(data) >= MD5.stop
-
-
-def parts(data):
-    """The FLAC files that a file was joined of, one as a rule."""
-    return [START + part for part in data.split(START)[1:]]
 
 
 def length(data):
@@ -28,9 +25,9 @@ def length(data):
 
 
 def without_length(data):
-    """The file with an unknown length, which is decoded to its end."""
-    kept = data[LENGTH.start] & 0xF0
-    return b"".join([data[: LENGTH.start], bytes([kept, 0, 0, 0, 0]), data[LENGTH.stop :]])
+    """The first file that a `Source` was joined of, with an unknown length, as `Spliced`: it is decoded to its end."""
+    head = b"".join([data[: LENGTH.start], bytes([data[LENGTH.start] & 0xF0, 0, 0, 0, 0])])
+    return Spliced(data, [head, range(LENGTH.stop, len(data))], until=START)
 
 
 def has_sum(data):
@@ -43,11 +40,11 @@ def has_samples(data, blocks):
 
     Args:
       data: the file.
-      blocks: iterable of int32 [frames, channels], its samples in the upper bits.
+      blocks: iterable of float32 [frames, channels], of at most 24 bits, which float32 holds exactly.
     """
     bits = (data[20] << 4 & 0x10 | data[21] >> 4) + 1
     size, digest = (bits + 7) // 8, hashlib.md5(usedforsecurity=False)
     for block in blocks:
-        samples = np.ascontiguousarray(block >> (32 - bits), "<i4")
+        samples = np.ascontiguousarray(block * np.float32(2 ** (bits - 1)), "<i4")
         digest.update(samples.view(np.uint8).reshape(-1, 4)[:, :size].tobytes())
     return digest.digest() == data[MD5]

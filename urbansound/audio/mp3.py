@@ -8,6 +8,7 @@ Source: ISO/IEC 11172-3 and 13818-3 for frames; the tags of Xing and LAME as mpg
 
 import re
 
+from urbansound.audio.source import BUFFER, Part
 from urbansound.errors import InputError
 
 # kbit/s by (MPEG-1, layer) and index from 1.
@@ -23,21 +24,22 @@ RATES = (44100, 48000, 32000)  # of MPEG-1; MPEG-2 has half of them, MPEG-2.5 a 
 HALVINGS = {3: 0, 2: 1, 0: 2}  # by the number that stands for the version
 MOST_DAMAGE = 0.01  # share of a file's bytes that may be neither frames nor tags
 ID3V2 = re.compile(rb"ID3[\x02-\x04][^\xff].([\x00-\x7f]{4})", re.DOTALL)
+ID3_BYTES = 10  # of the header
 OTHER_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 COUNT = re.compile(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})", re.DOTALL)
 TAG_WITHIN = 64  # bytes from a frame's start
 
 
 def without_id3(data):
-    """Bytes without the ID3v2 tags that they start with."""
+    """A `Source` without the ID3v2 tags that it starts with."""
     start = 0
-    while match := ID3V2.match(data, start):
+    while match := ID3V2.match(data[start : start + ID3_BYTES]):
         start += _id3_bytes(match)
-    return data[start:]
+    return data.after(start) if start else data
 
 
 def starts_with_frame(data):
-    """Whether bytes start as an MP3 does."""
+    """Whether a `Source` starts as an MP3 does."""
     return _header(data, 0) is not None
 
 
@@ -45,36 +47,56 @@ def tracks(data):
     """The files that an MP3 file was joined of, one as a rule, each with a tag that tells its true length.
 
     Args:
-      data: bytes that start with a frame.
+      data: a `Source` that starts with a frame.
 
     Returns:
-      A list of (bytes, samples per channel that must come of them, 0 where their own tag tells). A tag that
-      counts less frames than there are is replaced. One that counts more is left: frames are missing.
-
-    Raises:
-      InputError: the last frame is cut off, or more than MOST_DAMAGE of the bytes are neither frames nor tags.
+      A list of `Part`. A tag that counts less frames than there are is replaced. One that counts more is left: frames
+      are missing. The last part's fault says where the last frame is cut off, or more than MOST_DAMAGE of the bytes
+      are neither frames nor tags.
     """
     found, place, damage = [], 0, 0
     while place < len(data):
-        if match := ID3V2.match(data, place):
+        head = data[place : place + TAG_WITHIN]
+        if match := ID3V2.match(head):
             place += _id3_bytes(match)
             continue
-        header = _header(data, place)
+        header = _header(head, 0)
         if header is None or not _continues(data, place, header, found):
             end = _next_frame(data, place + 1)
-            gap = data[place:end]
-            damage += 0 if gap.startswith(OTHER_TAGS) else len(gap.strip(b"\0"))
+            damage += 0 if head.startswith(OTHER_TAGS) else _damage(data, place, end)
             place = end
             continue
         kind, size, _ = header
-        frame = data[place : place + size]
-        if not found or found[-1][0] != kind or _is_tag(frame):
-            found.append((kind, []))
-        found[-1][1].append(frame)
+        is_tag = _is_tag(head[:size])
+        if not found or found[-1].kind != kind or is_tag:
+            found.append(_Track(kind))
+        found[-1].add(place, size, is_tag)
         place += size
+    parts = [part for track in found if (part := _part(data, track))]
     if damage > MOST_DAMAGE * len(data):
-        raise InputError(f"damaged: {damage} of its {len(data)} bytes are no MP3 frames")
-    return [track for _, frames in found if (track := _track(frames))]
+        fault = f"damaged: {damage} of its {len(data)} bytes are no MP3 frames"
+        if not parts:
+            raise InputError(fault)
+        parts[-1] = parts[-1]._replace(fault=fault)
+    return parts
+
+
+class _Track:
+    """Frames of one kind after each other, the tag before them, and where they lie."""
+
+    def __init__(self, kind):
+        self.kind, self.tag, self.pieces, self.frames, self.last = kind, range(0), [], 0, 0
+
+    def add(self, place, size, is_tag):
+        """Count a frame, or take note of the tag, which stands in the first one."""
+        if is_tag:
+            self.tag = range(place, place + size)
+            return
+        if self.pieces and self.pieces[-1].stop == place:
+            self.pieces[-1] = range(self.pieces[-1].start, place + size)
+        else:
+            self.pieces.append(range(place, place + size))
+        self.frames, self.last = self.frames + 1, place
 
 
 def _header(data, place):
@@ -95,7 +117,7 @@ def _header(data, place):
 
 def _continues(data, place, header, found):
     """Whether the frame at a place goes on with the stream before it, or starts one: bytes may look like a frame."""
-    return not found or found[-1][0] == header[0] or _is_followed(data, place, header)
+    return not found or found[-1].kind == header[0] or _is_followed(data, place, header)
 
 
 def _is_followed(data, place, header):
@@ -120,28 +142,33 @@ def _id3_bytes(match):
     size = 0
     for seven_bits in match[1]:
         size = size << 7 | seven_bits
-    return 10 + size
+    return ID3_BYTES + size
 
 
-def _is_tag(frame):
-    return any(name in frame[:TAG_WITHIN] for name in (b"Xing", b"Info"))
+def _is_tag(head):
+    return any(name in head for name in (b"Xing", b"Info"))
 
 
-def _track(frames):
-    """(bytes, samples) of a track's frames, see `tracks`; None of a tag alone."""
-    tag = frames.pop(0) if _is_tag(frames[0]) else b""
-    if not frames:
+def _damage(data, start, stop):
+    """Bytes between two places that are no padding with zeros."""
+    return sum(len(data[place : min(place + BUFFER, stop)].strip(b"\0")) for place in range(start, stop, BUFFER))
+
+
+def _part(data, track):
+    """A track as a `Part`; None of a tag alone."""
+    if not track.frames:
         return None
-    (_, size, samples), last = _header(frames[-1], 0), frames[-1]
-    match = COUNT.search(tag[: TAG_WITHIN + 12])
-    promised = int.from_bytes(match[1], "big") if match else 0
-    if len(last) < size:
-        if not promised:
-            raise InputError(f"truncated: {len(last)} of {size} bytes are there of its last MP3 frame")
-        frames.pop()
-    if promised >= len(frames):
-        return b"".join([tag, *frames]), 0
-    return b"".join([_tag(frames[0], len(frames)), *frames]), (len(frames) - 1) * samples  # decoders are late
+    _, size, samples = _header(data, track.last)
+    match = COUNT.search(data[track.tag.start : track.tag.stop][: TAG_WITHIN + 12])
+    promised, frames, pieces = int.from_bytes(match[1], "big") if match else 0, track.frames, track.pieces
+    there, fault = len(data) - track.last, ""
+    if there < size:
+        fault = "" if promised else f"truncated: {there} of {size} bytes are there of its last MP3 frame"
+        frames, pieces = frames - 1, [*pieces[:-1], range(pieces[-1].start, track.last)]
+    if promised >= frames:
+        return Part([track.tag, *pieces], 0, fault)
+    start = pieces[0].start
+    return Part([_tag(data[start : start + 4], frames), *pieces], (frames - 1) * samples, fault)  # decoders are late
 
 
 def _tag(frame, count):

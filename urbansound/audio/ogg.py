@@ -4,56 +4,59 @@ Source: RFC 3533.
 """
 
 import struct
+import typing
 
-from urbansound.errors import InputError
+from urbansound.audio.source import Part
 
 PAGE = struct.Struct("<4s x B 8x I 8x B")  # name, flags, number of the stream, segments
 BEGINS, ENDS = 2, 4
+NOT_ENDED = "truncated: its last Ogg page does not end the stream"
+
+
+class _Page(typing.NamedTuple):
+    """What the head of a page says."""
+
+    begins: bool  # its stream
+    ends: bool
+    stream: int
+    stop: int  # place after it
 
 
 def links(data):
     """The Ogg files that a file was joined of, one as a rule.
 
     Args:
-      data: bytes that start with "OggS".
+      data: a `Source` that starts with "OggS".
 
-    Returns:
-      A list of bytes.
-
-    Raises:
-      InputError: a page is cut off, bytes between pages are none, or the last page does not end its stream.
+    Yields:
+      `Part`, each as soon as its end is found. Its fault says that a page is cut off, that bytes between pages are
+      none, or that the last page does not end its stream; the part holds what lies before.
     """
-    result, place, start, open_streams, beginning = [], 0, 0, set(), True
+    place, start, open_streams, beginning = 0, 0, set(), True
     while place < len(data):
-        if not data.startswith(b"OggS", place):
+        if data[place : place + 4] != b"OggS":
             if open_streams:
-                raise InputError(f"damaged: no Ogg page at byte {place}")
+                yield Part([range(start, place)], fault=f"damaged: no Ogg page at byte {place}")
+                return
             following = data.find(b"OggS", place)
             place = len(data) if following < 0 else following
             continue
-        flags, stream, size = _page(data, place)
-        if flags & BEGINS and not beginning:
-            _check_ended(open_streams)
-            result.append(data[start:place])
+        page = _page(data, place)
+        if page.stop > len(data):
+            yield Part([range(start, place)], fault=f"truncated: its Ogg page at byte {place} is cut off")
+            return
+        if page.begins and not beginning:
+            yield Part([range(start, place)], fault=NOT_ENDED if open_streams else "")
             start = place
-        beginning = bool(flags & BEGINS)
-        open_streams = open_streams | {stream} if beginning else open_streams
-        open_streams = open_streams - {stream} if flags & ENDS else open_streams
-        place += size
-    _check_ended(open_streams)
-    return [*result, data[start:]]
+        beginning = page.begins
+        open_streams = open_streams | {page.stream} if beginning else open_streams
+        open_streams = open_streams - {page.stream} if page.ends else open_streams
+        place = page.stop
+    yield Part([range(start, len(data))], fault=NOT_ENDED if open_streams else "")
 
 
 def _page(data, place):
-    """(flags, number of its stream, bytes) of the page at a place."""
-    if place + PAGE.size <= len(data):
-        _, flags, stream, segments = PAGE.unpack_from(data, place)
-        size = PAGE.size + segments + sum(data[place + PAGE.size : place + PAGE.size + segments])
-        if place + size <= len(data):
-            return flags, stream, size
-    raise InputError(f"truncated: its Ogg page at byte {place} is cut off")
-
-
-def _check_ended(open_streams):
-    if open_streams:
-        raise InputError("truncated: its last Ogg page does not end the stream")
+    """The _Page at a place; of one that is cut off, it stops after the data's end."""
+    _, flags, stream, segments = PAGE.unpack(data[place : place + PAGE.size].ljust(PAGE.size, b"\xff"))
+    start = place + PAGE.size + segments
+    return _Page(bool(flags & BEGINS), bool(flags & ENDS), stream, start + sum(data[place + PAGE.size : start]))

@@ -1,5 +1,6 @@
 """Change of sample rate: by soxr in pipelines, by TensorFlow's own operations, with the same filter, when served."""
 
+import numpy as np
 import soxr
 import tensorflow as tf
 
@@ -34,6 +35,26 @@ def resample(waveform, from_rate, to_rate):
     if from_rate == to_rate:
         return waveform
     return soxr.resample(waveform, from_rate, to_rate, quality="HQ")
+
+
+def resample_blocks(blocks, from_rate, to_rate):
+    """`resample` of a waveform that comes block by block, without seams.
+
+    Args:
+      blocks: iterable of float32 [samples].
+      from_rate: their sample rate in Hz.
+      to_rate: the sample rate wanted in Hz.
+
+    Yields:
+      float32 [samples], also without samples; concatenated, they are what `resample` gives of the whole.
+    """
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def resample_in_graph(waveform, rate, target_rate):

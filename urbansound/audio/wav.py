@@ -49,7 +49,7 @@ def read_wav(contents):
       of a sound WAV file in an encoding beyond ENCODINGS, 0 of what is no RIFF file, otherwise -1.
     """
     header = read_header(contents)
-    waveform = tf.cond(header.fault == 0, lambda: _waveform(contents, header), lambda: tf.zeros([0], tf.float32))
+    waveform = tf.cond(header.fault == 0, lambda: decode_frames(contents, header), lambda: tf.zeros([0], tf.float32))
     # Integers are numbers; the comparison is false for NaN.
     unsure = (header.code == FLOAT) | (header.code == PCM_PADDED)
     within = tf.cond(unsure, lambda: tf.reduce_all(tf.abs(waveform) <= MAX_PEAK), lambda: True)
@@ -61,8 +61,11 @@ def read_wav(contents):
     return waveform, tf.cast(header.rate, tf.int32), fault_text(fault, header.numbers), tf.cast(other, tf.int32)
 
 
-def _waveform(contents, header):
-    """The waveform float32 [frames] of a file whose header is sound."""
+def decode_frames(contents, header):
+    """The waveform float32 [frames], channels averaged, of what a sound WavHeader says of the bytes of a file.
+
+    Where samples of a code of PCM_PADDED are no 24 bits, they are NaN.
+    """
     sound = tf.strings.substr(contents, header.offset, header.frames * header.frame_bytes)
     scales, converters = zip(*[_decoders()[encoding] for encoding in ENCODINGS], strict=True)
     branches = [lambda convert=convert: convert(sound) for convert in converters]

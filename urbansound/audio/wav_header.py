@@ -9,7 +9,8 @@ import typing
 
 import tensorflow as tf
 
-from urbansound.audio.limits import MAX_CHANNELS, MAX_PEAK, MAX_SAMPLES, RATES
+from urbansound.audio.limits import MAX_CHANNELS, MAX_CHUNKS, MAX_PEAK, MAX_SAMPLES, RATES
+from urbansound.audio.source import Source
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 # (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes. In PADDED, 24 bits lie in 4 bytes,
@@ -21,9 +22,9 @@ ENCODINGS = (
 )
 # EXTENSIBLE names its encoding by a GUID; these are the 14 bytes after the code in Microsoft's own.
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-MAX_CHUNKS = 1_000  # that are read; a longer chain before the data is no recorder's
-# A writer to a pipe can't know the length: ffmpeg declares 2**32 - 1 bytes, arecord 2**31, SoX 0x7FFFF000.
-ENDLESS = 0x7FFF_0000
+# A writer to a pipe can't know the length: ffmpeg declares 2**32 - 1 bytes, arecord 2**31, SoX 0x7FFFF000. What is
+# declared within so many bytes of 2**31 and 2**32 is no length.
+ENDLESS_WITHIN = 2**16
 
 
 # What can be wrong; numbers of the file stand for the names in brackets.
@@ -81,20 +82,21 @@ class _Format(typing.NamedTuple):
     fault: tf.Tensor  # place in FAULTS
 
 
-def read_header(contents):
+def read_header(contents, most=None):
     """What the chunks of a RIFF WAVE file say, if it can be true.
 
     Lenient where real writers err: any chunks may stand before the data and after it; a chunk of odd
     size may lack its padding; the RIFF size may be wrong; half a frame at the end is dropped. The data
-    extends to the end of the file where a writer to a pipe declares none or ENDLESS bytes, and where
-    what follows it is no chain of chunks and longer than it: its size was never mended.
+    extends to the end of the file where a writer to a pipe declares none or endless bytes, and where
+    what follows it is no chain of chunks and longer than it: its size was never mended, or is beyond 32 bits.
 
     Args:
-      contents: string scalar, a whole file of any kind.
+      contents: string scalar, a whole file of any kind; or, eagerly, a `Source` of one.
+      most: samples of all channels that are not too long; None: MAX_SAMPLES.
 
     Returns:
       A WavHeader. Its fault says where the file is no WAV file, is cut off, is followed by what is no
-      chunk, has no samples or more than MAX_SAMPLES, is of an encoding beyond ENCODINGS, or where its
+      chunk, has no samples or too many, is of an encoding beyond ENCODINGS, or where its
       header contradicts itself or is beyond RATES or MAX_CHANNELS.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft 1991);
@@ -110,7 +112,8 @@ def read_header(contents):
     companded = (form.code == A_LAW) | (form.code == MU_LAW)
     unfinished = (declared == 0) & tf.where(companded, riff_size == 8, riff_size + 8 != length)
     stuck = ~chained & known & (there - declared > declared)
-    size = tf.where(unfinished | stuck | ((declared >= ENDLESS) & (declared > there)), there, declared)
+    endless = is_endless(declared) & ((declared > there) | ~chained)
+    size = tf.where(unfinished | stuck | endless, there, declared)
     frames = size // tf.maximum(form.frame_bytes, 1)
     fault = _first(
         no_riff=~is_riff,
@@ -121,12 +124,18 @@ def read_header(contents):
         cut_off=size > there,
         unclaimed=~chained & (size < there),
         no_samples=(frames == 0) | (size < form.block_align),
-        too_long=frames * form.channels > MAX_SAMPLES,
+        too_long=frames * form.channels > (MAX_SAMPLES if most is None else most),
         other_encoding=~known,
     )
     fault = tf.where(form.fault > 0, form.fault, fault)
-    numbers = {**form._asdict(), "length": length, "declared": size, "there": there, "rest": there - size}
+    numbers = {**form._asdict(), "length": length, "claimed": declared}
+    numbers |= {"declared": size, "there": there, "rest": there - size}
     return WavHeader(*form[:5], offset, frames, fault, numbers)
+
+
+def is_endless(declared):
+    """Whether a number of bytes, int64, is what writers to a pipe declare."""
+    return (declared > 2**30) & ((declared + ENDLESS_WITHIN) % 2**31 < 2 * ENDLESS_WITHIN)
 
 
 def fault_text(fault, numbers):
@@ -220,6 +229,8 @@ def _letters(codes):
 
 
 def _length(contents):
+    if isinstance(contents, Source):
+        return tf.constant(len(contents), tf.int64)
     return tf.cast(tf.strings.length(contents), tf.int64)
 
 
@@ -244,5 +255,9 @@ def _words(contents, offset, count):
 
 
 def _raw(contents, offset, size, dtype):
-    there = tf.strings.substr(contents, tf.minimum(tf.cast(offset, tf.int64), _length(contents)), size)
+    offset = tf.minimum(tf.cast(offset, tf.int64), _length(contents))
+    if isinstance(contents, Source):
+        there = contents[int(offset) : int(offset) + size]
+    else:
+        there = tf.strings.substr(contents, offset, size)
     return tf.ensure_shape(tf.io.decode_raw(there, dtype, fixed_length=size), [size // dtype.size])
