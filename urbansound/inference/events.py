@@ -1,11 +1,11 @@
 """Scores of overlapping windows to events: smoothing, two thresholds per class, joining, times.
 
-A window that starts at s and lasts w is placed at its middle, s + w / 2, and between two middles the score of a class
-is a straight line. An event begins where that line rises to `on` and ends where it falls below `off * on`. Where a
-sound covers a share of the window and its score is in proportion to that share, both lines are crossed before the
-sound's edge reaches the middle, or after it. Both times are corrected by what follows from `filled`, the share at
-which the score is `on`. For such scores the times are exact for every sound that lasts `filled * w` or longer, however
-`on`, `off` and the hop are chosen.
+A window that starts at s and lasts w stands at its middle, s + w / 2, and between two middles the score of a class is
+a straight line. An event begins where that line rises to `on` and ends where it falls below `off * on`. Scores rise as
+a sound fills more of the window, so the line crosses `on` when the sound fills a certain share of it, `filled`. The
+sound itself began `(0.5 - filled) * w` after the crossing, and it ends `(0.5 - off * filled) * w` before the other one,
+because there it fills `off * filled` of the window. For scores in proportion to the share that is filled, both times
+are exact where the two windows around the crossing are filled in part, and off by less than a hop elsewhere.
 """
 
 import collections

@@ -1,9 +1,8 @@
-"""How well detected events agree with known ones: event-based and segment-based F1 by sed_eval's definitions, PSDS.
+"""How well detected events agree with known ones: event-based and segment-based F1 by sed_eval's definitions.
 
 Tables of events have filename, onset, offset (seconds) and event_label, as sed_eval's and psds_eval's do.
 
-Source: Mesaros, Heittola, Virtanen 2016, "Metrics for polyphonic sound event detection"; for PSDS, Bilen, Ferroni,
-Tuveri, Azcarreta, Krstulović 2020.
+Source: Mesaros, Heittola, Virtanen 2016, "Metrics for polyphonic sound event detection".
 """
 
 import csv
@@ -19,12 +18,6 @@ from urbansound.files import read_text
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
 OWN_NAMES = {"path": "filename", "start": "onset", "end": "offset", "label": "event_label"}  # of detect's tables
-# {threshold names of psds_eval: value} of the two scenarios of DCASE 2021, task 4: times, and confusion, matter more.
-PSDS_SCENARIOS = {
-    1: {"dtc_threshold": 0.7, "gtc_threshold": 0.7, "cttc_threshold": None, "alpha_ct": 0.0, "alpha_st": 1.0},
-    2: {"dtc_threshold": 0.1, "gtc_threshold": 0.1, "cttc_threshold": 0.3, "alpha_ct": 0.5, "alpha_st": 1.0},
-}
-MAX_FALSE_PER_HOUR = 100.0
 
 
 def read_events(path):
@@ -111,34 +104,6 @@ def segment_based(reference, estimated, labels=None, *, segment_seconds=1.0):
         return len(np.intersect1d(*segments, assume_unique=True)), *map(len, segments)
 
     return _figures(reference, estimated, labels, matched)
-
-
-def psds(estimated, reference, durations, scenario=1):
-    """Polyphonic sound detection score, by the package psds_eval, up to 100 false events an hour.
-
-    Args:
-      estimated: {threshold: DataFrame of COLUMNS detected with it}; the more thresholds, the finer.
-      reference: DataFrame of COLUMNS, the events that are known.
-      durations: {filename: seconds} of all recordings.
-      scenario: 1, which asks for times, or 2, which asks that classes are not confused.
-
-    Returns:
-      The score, from 0 to 1.
-
-    Raises:
-      InputError: psds_eval is not installed.
-    """
-    try:
-        from psds_eval import PSDSEval
-    except ImportError:
-        raise InputError("PSDS needs the package psds_eval: pip install 'urbansound[psds]'") from None
-    metadata = pd.DataFrame({"filename": list(durations), "duration": list(durations.values())})
-    settings = dict(PSDS_SCENARIOS[scenario])
-    alphas = {name: settings.pop(name) for name in ("alpha_ct", "alpha_st")}
-    measure = PSDSEval(ground_truth=reference[COLUMNS], metadata=metadata, **settings)
-    for table in estimated.values():
-        measure.add_operating_point(table[COLUMNS])
-    return float(measure.psds(max_efpr=MAX_FALSE_PER_HOUR, **alphas).value)
 
 
 def _figures(reference, estimated, labels, matched):

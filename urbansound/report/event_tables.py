@@ -152,12 +152,8 @@ def _write_rows(path, header, rows, **dialect):
 
 def _shared_columns(about):
     """{column: text} of the provenance; what is no text as JSON."""
-    return {
-        name: value
-        if isinstance(value, str)
-        else json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
-        for name, value in about.provenance.items()
-    }
+    values = about.provenance.items()
+    return {name: value if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in values}
 
 
 def _write_csv(events, path, about):
@@ -243,9 +239,8 @@ def _write_parquet(events, path, about):
     columns["clock"] = pyarrow.array([clock and clock.replace(tzinfo=None) for clock in known], wall)
     columns["clock_utc"] = pyarrow.array([clock if clock and clock.tzinfo else None for clock in known], instant)
     order = [*COLUMNS[:7], "clock_utc", *COLUMNS[7:]]
-    shared = {
-        name: pyarrow.array([value] * len(events), pyarrow.string()) for name, value in _shared_columns(about).items()
-    }
+    texts = {name: _encodable(text) for name, text in _shared_columns(about).items()}
+    shared = {name: pyarrow.array([text] * len(events), pyarrow.string()) for name, text in texts.items()}
     table = pyarrow.table({name: columns[name] for name in order} | shared)
     table = table.replace_schema_metadata({"urbansound": json.dumps(about.provenance, allow_nan=False)})
     with replacing(path) as part:
