@@ -153,7 +153,9 @@ def _write_rows(path, header, rows, **dialect):
 def _shared_columns(about):
     """{column: text} of the provenance; what is no text as JSON."""
     values = about.provenance.items()
-    return {name: value if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in values}
+    return {
+        name: shown(value) if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in values
+    }
 
 
 def _write_csv(events, path, about):
@@ -227,24 +229,18 @@ def _write_sed(events, path, about):
 
 def _write_parquet(events, path, about):
     """`clock` is the time on the recorder's clock, and `clock_utc` the same where the zone is known."""
-    import pyarrow
-    from pyarrow import parquet
+    import fastparquet  # not pyarrow: where that is installed, pandas refuses file names that are not UTF-8
 
-    wall, instant = pyarrow.timestamp("us"), pyarrow.timestamp("us", tz="UTC")
     known = [None if pd.isna(clock) else pd.Timestamp(clock).to_pydatetime() for clock in events.clock]
-    columns = {
-        name: pyarrow.array(events[name].map(_encodable).tolist(), pyarrow.string()) for name in ("path", "label")
-    }
-    columns |= {name: pyarrow.array(events[name].to_numpy(np.float64), from_pandas=True) for name in TIMES}
-    columns["clock"] = pyarrow.array([clock and clock.replace(tzinfo=None) for clock in known], wall)
-    columns["clock_utc"] = pyarrow.array([clock if clock and clock.tzinfo else None for clock in known], instant)
-    order = [*COLUMNS[:7], "clock_utc", *COLUMNS[7:]]
-    texts = {name: _encodable(text) for name, text in _shared_columns(about).items()}
-    shared = {name: pyarrow.array([text] * len(events), pyarrow.string()) for name, text in texts.items()}
-    table = pyarrow.table({name: columns[name] for name in order} | shared)
-    table = table.replace_schema_metadata({"urbansound": json.dumps(about.provenance, allow_nan=False)})
+    zoned = [clock if clock and clock.tzinfo else None for clock in known]
+    table = events[COLUMNS].astype(dict.fromkeys(TIMES, np.float64))
+    table["clock"] = np.array([clock and clock.replace(tzinfo=None) for clock in known], "datetime64[us]")
+    table.insert(7, "clock_utc", pd.to_datetime(zoned, utc=True).astype("datetime64[us, UTC]"))
+    texts = {name: events[name].map(_encodable) for name in ("path", "label")} | _shared_columns(about)
+    table = table.assign(**{name: pd.Series(text, table.index, object) for name, text in texts.items()})
+    metadata = {"urbansound": json.dumps(about.provenance, allow_nan=False)}
     with replacing(path) as part:
-        parquet.write_table(table, part)
+        fastparquet.write(str(part), table, write_index=False, object_encoding="utf8", custom_metadata=metadata)
 
 
 def _encodable(text):
@@ -262,5 +258,5 @@ FORMATS = {
     "raven": Format(".selections.txt", _write_raven, one_axis=True),
     "kaleidoscope": Format(".kaleidoscope.csv", _write_kaleidoscope),
     "sed": Format(".sed.tsv", _write_sed),
-    "parquet": Format(".parquet", _write_parquet, needs="pyarrow"),
+    "parquet": Format(".parquet", _write_parquet, needs="fastparquet"),
 }

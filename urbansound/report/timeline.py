@@ -12,7 +12,7 @@ from urbansound.report.style import RED, axis_labels, new_figure, styled
 from urbansound.text import shorten, shown
 
 WIDTH = 12  # inches
-TITLE_WIDTH = 110  # characters
+TITLE_WIDTH = 88  # characters
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # from one tick to the next
 MOST_TICKS = 12
 _ROUNDING = 1e-6  # of a column
@@ -131,4 +131,4 @@ def _clock(seconds, end):
 def _drawable(text):
     """`text`, with a sign in place of letters that no installed font has."""
     lacking = fonts.lacking(text)
-    return "".join("\ufffd" if letter in lacking else letter for letter in text)
+    return "".join("\ufffd" if letter in lacking or not letter.isprintable() else letter for letter in text)
