@@ -9,7 +9,7 @@ import pytest
 
 from running import ROOT
 from urbansound.errors import InputError
-from urbansound.report.event_metrics import COLUMNS, event_based, read_events, segment_based
+from urbansound.report.event_metrics import COLUMNS, as_lines, event_based, read_events, segment_based
 
 GOLDEN = json.loads((ROOT / "tests/golden/sed_eval_0.2.1.json").read_text())["cases"]
 MEASURES = {"event": event_based, "segment": segment_based}
@@ -65,6 +65,20 @@ def test_other_files_and_labels_do_not_match():
     assert figures["per_class"]["siren"]["f1"] is None
     assert figures["macro"]["f1"] == 0.5
     assert event_based(reference, estimated, labels=["dog"])["micro"]["estimated"] == 2
+
+
+def test_figures_as_lines():
+    reference = table(("a.wav", 1, 2, "dog"), ("b.wav", 1, 2, "犬\x1b[2J"))
+    estimated = table(("a.wav", 1.5, 2, "dog"), ("b.wav", 1, 2, "siren"), ("c.wav", 1, 2, "dog"))
+    lines = as_lines(event_based(reference, estimated)).splitlines()
+    assert lines == [
+        "class                   F1  precision     recall      known      found      right",
+        "dog                   66.7       50.0      100.0          1          2          1",
+        "siren                    –        0.0          –          0          1          0",  # noqa: RUF001
+        r"犬\x1b[2J              0.0        0.0        0.0          1          0          0",
+        "all events            40.0       33.3       50.0          2          3          1",
+        "mean of classes       33.3       16.7       50.0",
+    ]
 
 
 def test_without_any_events():

@@ -15,6 +15,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from urbansound.errors import InputError
 from urbansound.files import read_text
+from urbansound.report.tables import LABEL_WIDTH, percent
+from urbansound.text import columns, padded, shorten, shown
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
 OWN_NAMES = {"path": "filename", "start": "onset", "end": "offset", "label": "event_label"}  # of detect's tables
@@ -104,6 +106,20 @@ def segment_based(reference, estimated, labels=None, *, segment_seconds=1.0):
         return len(np.intersect1d(*segments, assume_unique=True)), *map(len, segments)
 
     return _figures(reference, estimated, labels, matched)
+
+
+def as_lines(figures, unit="events"):
+    """What `event_based` or `segment_based` returns as lines for a terminal, one per class, shares in percent."""
+    head = ["class", "F1", "precision", "recall", "known", "found", "right"]
+    rows = {shown(label): values for label, values in figures["per_class"].items()}
+    rows |= {f"all {unit}": figures["micro"], "mean of classes": figures["macro"]}
+    width = min(max(map(columns, [head[0], *rows])), LABEL_WIDTH)
+    lines = ["  ".join([padded(head[0], width), *(title.rjust(9) for title in head[1:])])]
+    for label, values in rows.items():
+        cells = [percent(values[name]).removesuffix(" %") for name in ("f1", "precision", "recall")]
+        cells += [str(values.get(name, "")) for name in ("reference", "estimated", "matched")]
+        lines.append("  ".join([padded(shorten(label, width), width), *(text.rjust(9) for text in cells)]).rstrip())
+    return "\n".join(lines)
 
 
 def _figures(reference, estimated, labels, matched):

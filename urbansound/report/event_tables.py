@@ -10,7 +10,6 @@ control characters, because its readers compare them with those of a reference.
 import csv
 import dataclasses
 import datetime
-import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -60,27 +59,22 @@ class Format:
       write: function of (events, path, about): a DataFrame of COLUMNS, a path and an About.
       one_axis: whether times are those of one sequence of recordings: a table of several is then made of what
         `in_sequence` returns.
-      needs: None, or the package that it takes; the extra that installs it has the form's name.
     """
 
     suffix: str
     write: Callable
     one_axis: bool = False
-    needs: str | None = None
 
 
 def formats(names):
     """{name: Format} of names of FORMATS.
 
     Raises:
-      InputError: one is unknown, or its package is not installed.
+      InputError: one is unknown.
     """
     for name in names:
         if name not in FORMATS:
             raise InputError(f"format must be of {', '.join(FORMATS)}. Received: {name}")
-        needs = FORMATS[name].needs
-        if needs and importlib.util.find_spec(needs) is None:
-            raise InputError(f"format {name} needs the package {needs}: pip install 'urbansound[{name}]'")
     return {name: FORMATS[name] for name in names}
 
 
@@ -258,5 +252,5 @@ FORMATS = {
     "raven": Format(".selections.txt", _write_raven, one_axis=True),
     "kaleidoscope": Format(".kaleidoscope.csv", _write_kaleidoscope),
     "sed": Format(".sed.tsv", _write_sed),
-    "parquet": Format(".parquet", _write_parquet, needs="fastparquet"),
+    "parquet": Format(".parquet", _write_parquet),
 }

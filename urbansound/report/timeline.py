@@ -25,10 +25,10 @@ class Columns:
 
     Args:
       step_seconds: from one row to the next; no column is shorter.
-      most: columns at most, even.
+      most: columns at most, even; not more than the picture has pixels, which drop columns.
     """
 
-    def __init__(self, step_seconds, most=2400):
+    def __init__(self, step_seconds, most=1200):
         self._step_seconds, self._most = step_seconds, most
         self._values = None  # float32 [most, bands]; NaN where no row has come
 
@@ -54,7 +54,7 @@ class Columns:
         return np.floor(times / self._step_seconds + _ROUNDING).astype(np.int64)
 
     def _make_room(self, columns):
-        """Join each two columns until so many of now fit."""
+        """Join columns in pairs until so many of the present step fit."""
         while columns > self._most:
             pairs = self._values.reshape(self._most // 2, 2, -1)
             joined = np.fmax(pairs[:, 0], pairs[:, 1])
@@ -108,7 +108,7 @@ def _draw_scores(axes, scores, class_names, span, row_inches):
     axes.set_yticks([place - 0.5 for place in places][1:], minor=True)
     axes.grid(axis="y", which="minor")
     axes.tick_params(axis="y", which="both", length=0)
-    axes.set_title("Scores (white 0, dark blue 1); a red frame is an event", fontsize=9, fontweight="normal")
+    axes.set_title("Scores (white 0, dark blue 1); every event has a frame", fontsize=9, fontweight="normal")
 
 
 def _time_axis(axes, begin, end):
