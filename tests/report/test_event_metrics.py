@@ -55,6 +55,13 @@ def test_as_many_pairs_are_formed_as_can_be():
         assert figures["matched"] == most_pairs(known, found, 0.8)
 
 
+def test_the_collar_is_within_its_limits():
+    reference = table(("a.wav", 1, 2, "dog"))
+    for onset, matched in ((0, 1), (2, 1), (2.0000001, 0)):
+        figures = event_based(reference, table(("a.wav", onset, onset + 5, "dog")), collar=1.0)
+        assert figures["micro"]["matched"] == matched
+
+
 def test_other_files_and_labels_do_not_match():
     reference = table(("a.wav", 1, 2, "dog"), ("b.wav", 1, 2, "dog"))
     estimated = table(("a.wav", 1.5, 2, "dog"), ("b.wav", 1, 2, "siren"), ("c.wav", 1, 2, "dog"))

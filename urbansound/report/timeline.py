@@ -80,8 +80,8 @@ def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
       The Figure. An event is a frame in its class's row, and seen at any length.
     """
     begin, end = span
-    rows = 0.24 if len(class_names) <= 20 else 0.15  # inches
-    heights = [2.4, max(rows * len(class_names), 0.7)]
+    row_inches = 0.24 if len(class_names) <= 20 else 0.13
+    heights = [2.4, max(row_inches * len(class_names), 0.7)]
     figure = new_figure(WIDTH, sum(heights) + 1.1)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
     step = (end - begin) / len(log_mel)
@@ -91,7 +91,7 @@ def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
     inside = events[(events.start < end) & (events.end > begin)]
     number = {0: "no events", 1: "1 event"}.get(len(inside), f"{len(inside)} events")
     above.set_title(f"{_drawable(shorten(shown(title), TITLE_WIDTH))}: {number}")
-    _draw_scores(below, scores, class_names, span, rows)
+    _draw_scores(below, scores, class_names, span, font=9 if row_inches > 0.2 else 6.5)
     for event in inside.itertuples():
         left, right = max(event.start, begin), min(event.end, end)
         place = class_names.index(event.label) - 0.5
@@ -100,11 +100,11 @@ def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
     return figure
 
 
-def _draw_scores(axes, scores, class_names, span, row_inches):
+def _draw_scores(axes, scores, class_names, span, font):
     places = range(len(class_names))
     extent = (*span, len(class_names) - 0.5, -0.5)
     axes.imshow(np.asarray(scores).T, aspect="auto", extent=extent, cmap="Blues", vmin=0, vmax=1, interpolation="none")
-    axes.set_yticks(places, axis_labels(class_names), fontsize=min(9, 72 * row_inches * 0.62))
+    axes.set_yticks(places, axis_labels(class_names), fontsize=font)
     axes.set_yticks([place - 0.5 for place in places][1:], minor=True)
     axes.grid(axis="y", which="minor")
     axes.tick_params(axis="y", which="both", length=0)
