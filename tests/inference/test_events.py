@@ -226,6 +226,7 @@ def test_what_is_no_input():
         finder.add([[0, np.nan, 0]], [0])
     with pytest.raises(ValueError, match=r"\[1, 3\]"):
         finder.add([[0, 0]], [0])
+    assert finder.add([], []) == []
     finder.add(np.zeros((2, 3)), [0, 1])
     for start, _ in itertools.product([1, 0.5], range(2)):
         with pytest.raises(ValueError, match="one after the other"):

@@ -9,14 +9,15 @@ import pytest
 
 from running import ROOT
 from urbansound.errors import InputError
-from urbansound.report.event_metrics import COLUMNS, as_lines, event_based, read_events, segment_based
+from urbansound.report.event_metrics import as_lines, event_based, read_events, segment_based
+from urbansound.report.event_tables import SED
 
 GOLDEN = json.loads((ROOT / "tests/golden/sed_eval_0.2.1.json").read_text())["cases"]
 MEASURES = {"event": event_based, "segment": segment_based}
 
 
 def table(*rows):
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"onset": float, "offset": float})
+    return pd.DataFrame(rows, columns=SED).astype({"onset": float, "offset": float})
 
 
 @pytest.mark.parametrize("case", range(len(GOLDEN)))
@@ -108,7 +109,7 @@ def test_an_hour_with_thousands_of_events_takes_no_square_of_memory():
 
 
 @pytest.mark.parametrize("separator", ["\t", ","])
-@pytest.mark.parametrize("names", [COLUMNS, ["path", "start", "end", "label"]])
+@pytest.mark.parametrize("names", [SED, ["path", "start", "end", "label"]])
 def test_tables_are_read_with_tabs_or_commas(tmp_path, separator, names):
     rows = [
         [*names, "more"],

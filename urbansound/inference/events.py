@@ -147,6 +147,8 @@ class EventFinder:
           ValueError: shapes do not fit, or windows do not begin one after the other.
         """
         scores, starts = np.asarray(scores, np.float64), np.asarray(starts, np.float64)
+        if not len(starts):
+            return []
         if scores.shape != (len(starts), len(self._class_names)):
             raise ValueError(f"scores must be [{len(starts)}, {len(self._class_names)}]. Received: {scores.shape}")
         if not np.isfinite(scores).all():

@@ -15,10 +15,10 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from urbansound.errors import InputError
 from urbansound.files import read_text
+from urbansound.report.event_tables import SED
 from urbansound.report.tables import LABEL_WIDTH, percent
 from urbansound.text import columns, padded, shorten, shown
 
-COLUMNS = ["filename", "onset", "offset", "event_label"]
 OWN_NAMES = {"path": "filename", "start": "onset", "end": "offset", "label": "event_label"}  # of detect's tables
 
 
@@ -30,7 +30,7 @@ def read_events(path):
         with a file name only is a recording without events.
 
     Returns:
-      (events, files): a DataFrame of COLUMNS, times in float64; and all file names, in order.
+      (events, files): a DataFrame of SED, times in float64; and all file names, in order.
 
     Raises:
       InputError: there is no such file, a column is missing, or a row has no event's times.
@@ -45,10 +45,10 @@ def read_events(path):
     table = pd.DataFrame(rows, columns=list(dict.fromkeys(header)), dtype=str).fillna("")
     if "filename" not in table:
         table = table.rename(columns=OWN_NAMES)
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise InputError(f"{path}: has no column {missing[0]}; its first line must name {', '.join(COLUMNS)}")
+    if missing := [name for name in SED if name not in table]:
+        raise InputError(f"{path}: has no column {missing[0]}; its first line must name {', '.join(SED)}")
     files = list(dict.fromkeys(table.filename))
-    table = table.loc[(table[COLUMNS[1:]] != "").any(axis=1), COLUMNS]
+    table = table.loc[(table[SED[1:]] != "").any(axis=1), SED]
     for name in ("onset", "offset"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     fit = np.isfinite(table.offset) & (table.onset >= 0) & (table.onset <= table.offset) & (table.event_label != "")
@@ -67,8 +67,8 @@ def event_based(reference, estimated, labels=None, *, collar=1.0, offsets=False,
     Each event agrees with one at most; as many pairs are formed as can be.
 
     Args:
-      reference: DataFrame of COLUMNS, the events that are known.
-      estimated: DataFrame of COLUMNS, those that were detected.
+      reference: DataFrame of SED, the events that are known.
+      estimated: DataFrame of SED, those that were detected.
       labels: the classes; None: all of both tables.
       collar: seconds.
       offsets: whether offsets must agree, too: within `collar` or `length_share` of the known event's length,
