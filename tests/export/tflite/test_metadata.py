@@ -9,11 +9,12 @@ import pytest
 from mediapipe.tasks.python.audio import AudioClassifier
 from mediapipe.tasks.python.components.containers import AudioData
 
-from export.tflite import convert, metadata, runtime
+from export.tflite import convert, metadata
 from export.tflite import metadata_schema_py_generated as schema
 from tiny import AUDIO, classifier_of, sounds
 from urbansound.audio.decode import decode_file
 from urbansound.audio.length import fit_length
+from urbansound.inference import litert
 
 NAMES = ("high tone", "low tone", "Straße", "noise")
 
@@ -92,7 +93,7 @@ def test_labels_lie_uncompressed_in_an_archive_after_the_model(files):
 def test_metadata_changes_no_score(files, plain):
     windows = sounds(AUDIO, 3)
     for name in convert.FORMATS:
-        scores = [runtime.score_windows(content[name], AUDIO)(windows) for content in (files, plain)]
+        scores = [litert.score_windows(content[name], AUDIO)(windows) for content in (files, plain)]
         np.testing.assert_array_equal(*scores)
 
 
