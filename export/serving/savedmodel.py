@@ -21,6 +21,8 @@ from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
+from urbansound.inference.description import NAME as DESCRIPTION
+from urbansound.inference.description import Description
 
 TOP = 3
 TOLERANCE = 1e-4  # of scores: float32 sums in another order
@@ -65,11 +67,17 @@ def load(folder):
 def _save(classifier, folder):
     module = tf.Module()
     module.weights = [variable.value for variable in classifier.model.variables]
-    labels = folder / "labels.txt"  # the asset keeps this name
-    labels.write_text("".join(f"{name}\n" for name in classifier.class_names), encoding="utf-8")
-    module.labels = tf.saved_model.Asset(str(labels))
+    texts = {
+        "labels.txt": "".join(f"{name}\n" for name in classifier.class_names),
+        DESCRIPTION: Description.of(classifier).to_json(),
+    }
+    files = [folder / name for name in texts]  # the assets keep these names
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    module.assets = [tf.saved_model.Asset(str(file)) for file in files]
     tf.saved_model.save(module, str(folder), signatures=_signatures(classifier))
-    labels.unlink()
+    for file in files:
+        file.unlink()
 
 
 def _signatures(classifier):

@@ -17,6 +17,8 @@ from ai_edge_litert import schema_py_generated as tflite
 
 from export.tflite import metadata_schema_py_generated as schema
 from export.tflite.join import pack, unpack
+from urbansound.inference.description import NAME as DESCRIPTION
+from urbansound.inference.description import Description
 
 IDENTIFIER = b"M001"  # the schema's file_identifier, which flatc does not write into Python
 BUFFER = b"TFLITE_METADATA"  # its name among the model's metadata
@@ -34,7 +36,8 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
       description: what it is for; the front-end's settings are added.
 
     Returns:
-      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt.
+      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt and urbansound.json (see
+      `Description`).
     """
     model = unpack(content)
     settings = ", ".join(f"{key}={value}" for key, value in dataclasses.asdict(classifier.audio).items())
@@ -57,6 +60,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         # Without a time, so that the same model makes the same file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classifier.class_names))
+        archive.writestr(zipfile.ZipInfo(DESCRIPTION), Description.of(classifier).to_json())
     return file.getvalue()
 
 
