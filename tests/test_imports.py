@@ -11,12 +11,22 @@ import pytest
 from running import ROOT
 from urbansound import models
 
-SHARED = {"flags", "run", "command", "errors", "files", "progress", "registry", "text"}  # files; config is a folder
+SHARED = {
+    "flags",
+    "run",
+    "command",
+    "errors",
+    "files",
+    "journal",
+    "progress",
+    "registry",
+    "text",
+}  # files; config is a folder
 # What each room may import, and by that whatever those import. A room is a folder of urbansound/ or a file at its root;
 # a command, which is none of these, may import all.
 ROOMS = {
-    "experiments": {"training", "inference", "run", "report", "models", "data", "files", "progress"},
-    "inference": {"run", "report", "models", "data", "audio", "files", "progress"},
+    "experiments": {"training", "inference", "run", "report", "models", "data", "files", "journal", "progress"},
+    "inference": {"run", "report", "models", "data", "audio", "files", "journal", "progress"},
     "training": {"run", "report", "models", "data", "audio", "files", "progress"},
     "run": {"models", "config", "files"},
     "flags": {"models", "data", "config"},
@@ -27,6 +37,7 @@ ROOMS = {
     "config": {"errors"},
     "command": {"errors", "files", "text"},
     "files": {"errors"},
+    "journal": {"errors"},
     "progress": {"errors"},
     "registry": {"errors"},
     "errors": set(),

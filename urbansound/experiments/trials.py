@@ -5,8 +5,6 @@ for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst 
 """
 
 import dataclasses
-import json
-import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from urbansound import journal
 from urbansound.config import Config
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
@@ -104,11 +103,25 @@ def _begin(path, config, space_path):
         raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
 
 
+class _Held:
+    """The lock of Optuna's journal while this process holds the whole search.
+
+    Optuna's own is a file: where a process is killed that has it, all later ones wait for it for ever.
+    """
+
+    def acquire(self):
+        """True: it is held already."""
+        return True
+
+    def release(self):
+        """Nothing: it is held on."""
+
+
 def _study(path, distributions, config, splits):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    _mend(path / "journal.log")
+    journal.mend(path / "journal.log")
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path / "journal.log"))),
+        storage=JournalStorage(JournalFileBackend(str(path / "journal.log"), _Held())),
         study_name="search",
         direction="maximize",
         load_if_exists=True,
@@ -124,22 +137,6 @@ def _study(path, distributions, config, splits):
             f"{path} was begun with --splits={study.user_attrs['splits']}; pass that, or another --run_dir"
         )
     return study
-
-
-def _mend(journal):
-    """Take off the last line of Optuna's journal where a kill has left half of it: what it would say is done again."""
-    if not journal.exists():
-        return
-    lines = journal.read_bytes().splitlines(keepends=True)
-    if lines and not _is_whole(lines[-1]):
-        os.truncate(journal, sum(map(len, lines[:-1])))
-
-
-def _is_whole(line):
-    try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
 
 
 def _try(study, trial, path, config, splits, jobs, on_runs):

@@ -1,0 +1,97 @@
+"""The events of one recording of any length, by a model that scores windows."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from urbansound.audio.stream import open_stream
+from urbansound.errors import InputError
+from urbansound.inference.events import EventFinder, EventSettings, events_table
+from urbansound.inference.windows import windows
+
+WINDOWS_AT_ONCE = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """What was found in a recording.
+
+    Attributes:
+      events: what `find_events` returns.
+      seconds: of sound that was read.
+      fault: why the recording broke off or could not be read, a line; None where it is whole.
+    """
+
+    events: pd.DataFrame
+    seconds: float
+    fault: str | None
+
+
+def hop_of(scorer, hop_seconds):
+    """Samples from one window's start to the next's; by default a quarter of a window.
+
+    Raises:
+      InputError: hop_seconds is not above 0 and at most the window.
+    """
+    audio = scorer.described.audio
+    seconds = audio.clip_seconds / 4 if hop_seconds is None else hop_seconds
+    hop = round(seconds * audio.sample_rate) if 0 < seconds <= audio.clip_seconds else 0
+    if hop == 0:
+        raise InputError(
+            "window_hop_seconds must be above 0 and at most the window. "
+            f"Received: window_hop_seconds={seconds:g}, window_seconds={audio.clip_seconds:g}"
+        )
+    return hop
+
+
+def detect(scorer, source, hop, settings=None, on_events=None, on_progress=None, table=None):
+    """The events of a recording, in memory that does not grow with its length.
+
+    Args:
+      scorer: a Scorer.
+      source: what `open_stream` takes.
+      hop: samples from one window's start to the next's.
+      settings: an EventSettings; default: its defaults.
+      on_events: called with a list of Event as soon as they are known for good, in the order in which that is so.
+      on_progress: called with (seconds read, seconds that the file promises or None).
+      table: a ScoreTable that gets the scores of every window, or None.
+
+    Returns:
+      A Detection.
+    """
+    audio, settings = scorer.described.audio, settings or EventSettings()
+    finder = EventFinder(audio.clip_seconds, scorer.described.class_names, settings)
+    found, samples = [], 0
+
+    def keep(events):
+        found.extend(events)
+        if events and on_events:
+            on_events(events)
+
+    with contextlib.ExitStack() as files:
+        try:
+            stream = files.enter_context(open_stream(source, audio.sample_rate))
+        except InputError as error:
+            return Detection(events_table([]), 0.0, str(error))
+
+        def blocks():
+            nonlocal samples
+            for block in stream.blocks():
+                samples += len(block)
+                yield block
+                if on_progress:
+                    on_progress(samples / audio.sample_rate, stream.seconds)
+
+        cut = windows(blocks(), audio.clip_samples, hop, scorer.described.short_clips, WINDOWS_AT_ONCE)
+        for starts, batch in cut:
+            scores, times = scorer.score(batch), starts.astype(np.float64) / audio.sample_rate
+            keep(finder.add(scores, times))
+            if table is not None:
+                table.add(scores, times)
+    seconds = samples / audio.sample_rate
+    keep(finder.finish(seconds))
+    if table is not None:
+        table.finish(seconds)
+    return Detection(events_table(found), seconds, stream.fault)

@@ -1,0 +1,182 @@
+"""A recording at a time, in this process or in several: what each holds, as entries for a journal."""
+
+import contextlib
+import dataclasses
+import datetime
+import multiprocessing
+import multiprocessing.connection
+import os
+import queue
+import signal
+import threading
+import traceback
+
+from urbansound.audio.recorder import Origin, origin
+from urbansound.data.audio_files import as_text
+from urbansound.errors import InputError, system_fault
+from urbansound.inference.detection import detect, hop_of
+from urbansound.inference.events import EventSettings
+from urbansound.inference.scorer import open_model
+from urbansound.report.score_table import score_table
+
+STANDARD_INPUT = "-"
+# What a message is about.
+EVENTS, PROGRESS, ENTRY, FAULT, BUG = "events", "progress", "entry", "fault", "bug"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How recordings are listened to: the same for all, and enough for a process to begin with.
+
+    Attributes:
+      model: path of what `open_model` opens.
+      window_seconds: of a window; None: the model's own.
+      hop_seconds: from one window's start to the next's; None: a quarter of a window.
+      settings: an EventSettings.
+      zone: datetime.tzinfo of recordings that tell none, or None.
+      score_path: function of a recording's path that returns where the scores of its windows are written, or None.
+    """
+
+    model: str
+    window_seconds: float | None
+    hop_seconds: float | None
+    settings: EventSettings
+    zone: datetime.tzinfo | None = None
+    score_path: object = None
+
+
+class Listener:
+    """A model that is loaded once, for one recording after another.
+
+    Args:
+      plan: a Plan.
+
+    Raises:
+      InputError: as `open_model` and `hop_of`.
+    """
+
+    def __init__(self, plan):
+        self._plan, self.scorer = plan, open_model(plan.model, plan.window_seconds)
+        self.hop = hop_of(self.scorer, plan.hop_seconds)
+
+    def entry(self, path, say):
+        """What a journal keeps of a recording.
+
+        Args:
+          path: of the recording, str, or STANDARD_INPUT.
+          say: called with (EVENTS, list of Event) and (PROGRESS, (seconds, promised seconds or None)).
+
+        Returns:
+          A dict: path, size, modified (ns; see `state`), begin (ISO 8601 or None), latitude, longitude, seconds, fault
+          (or None), events ([start, end, label, peak, mean] of each).
+        """
+        plan, scorer, before = self._plan, self.scorer, state(path)
+        about = origin(path, plan.zone) if os.path.isfile(path) else Origin()
+        with contextlib.ExitStack() as files:
+            table = None
+            if plan.score_path is not None:
+                audio, names = scorer.described.audio, scorer.described.class_names
+                table = files.enter_context(score_table(plan.score_path(path), names, audio.clip_seconds))
+            found = detect(
+                scorer,
+                path,
+                self.hop,
+                plan.settings,
+                on_events=lambda events: say(EVENTS, events),
+                on_progress=lambda *seconds: say(PROGRESS, seconds),
+                table=table,
+            )
+        return {
+            "path": as_text(path),
+            **before,
+            "begin": about.start.isoformat() if about.start else None,
+            "latitude": about.latitude,
+            "longitude": about.longitude,
+            "seconds": found.seconds,
+            "fault": found.fault,
+            "events": found.events.to_numpy(object).tolist(),
+        }
+
+
+def state(path):
+    """What changes when a recording does: {"size": bytes, "modified": ns}; None of each where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return {"size": None, "modified": None}
+    return {"size": status.st_size, "modified": status.st_mtime_ns}
+
+
+def listen(plan, paths, jobs, listener, say):
+    """Go through recordings, one after another or several at a time.
+
+    Args:
+      plan: a Plan.
+      paths: of the recordings.
+      jobs: processes; 1: this one.
+      listener: a Listener of the plan, for this process.
+      say: called in this process with (place in paths, kind, value): EVENTS and PROGRESS as `Listener.entry` says them,
+        and ENTRY with its result.
+
+    Raises:
+      InputError: a process was ended from outside, or the system refused it something.
+      RuntimeError: a process had a bug.
+    """
+    if jobs == 1:
+        for place, path in enumerate(paths):
+            say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what)))
+        return
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not outlive a fork
+    tasks, told = context.Queue(), context.Queue()
+    for task in [*enumerate(paths), *[None] * jobs]:
+        tasks.put(task)
+    threads = str(max((os.cpu_count() or 1) // jobs, 1))
+    processes = [context.Process(target=_work, args=(plan, tasks, told, threads), daemon=True) for _ in range(jobs)]
+    try:
+        for process in processes:
+            process.start()
+        left = len(paths)
+        while left:
+            place, kind, value = _next(told, processes)
+            if kind == BUG:
+                raise RuntimeError(value)
+            if kind == FAULT:
+                raise InputError(value)
+            say(place, kind, value)
+            left -= kind == ENTRY
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def _next(told, processes):
+    """The next message; InputError where a process that would send it is gone."""
+    while True:
+        ended = [process.exitcode for process in processes if process.exitcode]
+        try:
+            return told.get(timeout=1)
+        except queue.Empty:
+            if ended:
+                fault = f"a process was ended from outside (exit code {ended[0]}); the same command goes on from there"
+                raise InputError(fault) from None
+
+
+def _work(plan, tasks, told, threads):
+    """What a process of its own does: recordings until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["TF_NUM_INTRAOP_THREADS"] = threads
+    place = None
+    try:
+        listener = Listener(plan)
+        for place, path in iter(tasks.get, None):
+            entry = listener.entry(path, lambda *what, place=place: told.put((place, *what)))
+            told.put((place, ENTRY, entry))
+    except Exception as error:
+        fault = str(error) if isinstance(error, InputError) else system_fault(error)
+        told.put((place, BUG, traceback.format_exc()) if fault is None else (place, FAULT, fault))
+
+
+def _end_with_parent():
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,57 @@
+"""A journal: a file of JSON objects, a line each, to which a command adds what it has done for good."""
+
+import json
+import os
+from pathlib import Path
+
+from urbansound.errors import InputError
+
+
+class Journal:
+    """Entries on disk, in order; one process writes.
+
+    Args:
+      path: of the file, which is made where it is missing. Half of a last line, which a kill leaves, is taken off.
+
+    Attributes:
+      entries: list of dicts.
+
+    Raises:
+      InputError: a line before the last is no JSON object.
+    """
+
+    def __init__(self, path):
+        self._path = Path(path)
+        mend(self._path)
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        try:
+            self.entries = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError):
+            self.entries = [None]
+        if not all(isinstance(entry, dict) for entry in self.entries):
+            raise InputError(f"{path}: damaged; delete it to begin anew")
+
+    def add(self, entry):
+        """Add an entry; it outlives a loss of power."""
+        line = json.dumps(entry, allow_nan=False, ensure_ascii=True) + "\n"
+        with open(self._path, "ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+
+def mend(path):
+    """Take off the last line of a journal where a kill has left half of it: what it would say is done again."""
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not _is_whole(lines[-1]):
+        os.truncate(path, sum(map(len, lines[:-1])))
+
+
+def _is_whole(line):
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
