@@ -104,11 +104,25 @@ def _begin(path, config, space_path):
         raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
 
 
+class _Held:
+    """The lock of Optuna's journal while this process holds the whole search.
+
+    Optuna's own is a file: where a process is killed that has it, all later ones wait for it for ever.
+    """
+
+    def acquire(self):
+        """True: it is held already."""
+        return True
+
+    def release(self):
+        """Nothing: it is held on."""
+
+
 def _study(path, distributions, config, splits):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _mend(path / "journal.log")
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path / "journal.log"))),
+        storage=JournalStorage(JournalFileBackend(str(path / "journal.log"), _Held())),
         study_name="search",
         direction="maximize",
         load_if_exists=True,
