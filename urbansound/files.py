@@ -239,7 +239,7 @@ def read_csv(path, columns=()):
     types = dict.fromkeys(NAMES, str) | TYPES
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         fault = reason(error) if isinstance(error, OSError) else error
         raise InputError(f"{path}: not a table ({fault})") from None
     missing = [name for name in columns if name not in table]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -115,6 +116,16 @@ def test_a_torn_last_line_of_the_journal_is_taken_off(torn, config, training, tm
     journal.write_bytes(journal.read_bytes() + torn)
     for _ in range(2):  # the second reads what the first has written
         pd.testing.assert_frame_equal(search(tmp_path, config, n_trials=3, splits=1), unbroken)
+
+
+def test_a_search_that_was_killed_while_it_wrote_its_journal_goes_on(config, training, tmp_path, monkeypatch):
+    """Optuna's own lock, a link to the journal, would stay, and by a relative path never be found out to be old."""
+    (tmp_path / "unbroken").mkdir()
+    unbroken = search(tmp_path / "unbroken", config, n_trials=3, splits=1)
+    monkeypatch.chdir(tmp_path)
+    search(Path(), config, n_trials=2, splits=1)
+    (tmp_path / "search/journal.log.lock").symlink_to("search/journal.log")
+    pd.testing.assert_frame_equal(search(Path(), config, n_trials=3, splits=1), unbroken)
 
 
 def test_a_trial_that_was_stopped_while_it_was_drawn_gets_its_other_settings(config, training, tmp_path):

@@ -152,9 +152,10 @@ KINDS = {
 }
 
 
-def load(kind):
-    """The files of a kind, bytes each, in the order of their names."""
-    return [path.read_bytes() for path in sorted((CORPUS / kind).iterdir())]
+def load(kind, found=True):
+    """The files of a kind, bytes each, in the order of their names; with or without what campaigns have found."""
+    paths = sorted((CORPUS / kind).iterdir())
+    return [path.read_bytes() for path in paths if found or not path.name.startswith("found-")]
 
 
 def write():

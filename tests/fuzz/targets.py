@@ -234,7 +234,7 @@ def _run(folder):
     from urbansound.run import Run
     from urbansound.training.callbacks import Journal
 
-    files = _named(seeds.load("run"))
+    files = _named(seeds.load("run", found=False))
     asked = [name for name, value in vars(Run).items() if isinstance(value, property)]
     (folder / "checkpoints").mkdir()
     for name in files.keys() - {b"members.csv"}:  # of an ensemble only
@@ -264,11 +264,11 @@ def _model(folder):
     """model.keras of a run, one of the files in its archive mutated, the archive whole."""
     from urbansound.run import Run
 
-    for name, content in _named(seeds.load("run")).items():
+    for name, content in _named(seeds.load("run", found=False)).items():
         if name != b"members.csv":  # of an ensemble only
             (folder / name.decode()).parent.mkdir(exist_ok=True)
             (folder / name.decode()).write_bytes(content)
-    files = _named(seeds.load("model"))
+    files = _named(seeds.load("model", found=False))
 
     def read(data):
         name, _, content = data.partition(b"\n")
