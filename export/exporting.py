@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export import labels as labels_file
 from export import measurement, model_card, report
 from export.formats import Job
 from urbansound.audio.length import fit_length
@@ -68,6 +69,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         for format_name in lost:
             _remove((written[format_name].path, *written[format_name].others))
         write_text(folder / "labels.txt", "".join(f"{label}\n" for label in classifier.class_names))
+        write_text(folder / labels_file.NAME, labels_file.text(classifier))
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
     _say_what_lacks(out, lost, failed, max_accuracy_drop)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 from pathlib import Path
 
@@ -38,9 +39,11 @@ class Run:
     history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
-    model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
+    model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
     checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
+    thresholds.json    temperature that the model's logits are divided by, and the scores from which it is believed
+                       (`inference.calibration.fit`); absent where no recordings were kept to choose them by
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
@@ -186,8 +189,36 @@ class Run:
         """What `robustness.measure` found; None where it was not asked."""
         return self._table("robustness.csv", "condition", "accuracy")
 
-    def load_model(self):
+    @property
+    def thresholds(self):
+        """What `inference.calibration.fit` found for the model; None where it was not fitted.
+
+        Raises:
+          InputError: the file is damaged.
+        """
+        path = self.file("thresholds.json")
+        if not path.is_file():
+            return None
+        values = read_json(path)
+        classes, temperature = values.get("classes"), values.get("temperature")
+        scores = [values.get("none"), *(classes.values() if isinstance(classes, dict) else [None])]
+        whole = all(type(value) in (int, float) and 0 <= value <= 1 for value in scores)
+        if not (whole and type(temperature) in (int, float) and 0 < temperature < math.inf):
+            raise InputError(f"{path}: not thresholds of a run; delete it and run python -m urbansound.evaluate again")
+        if list(classes) != self.class_names:
+            raise InputError(f"{path}: thresholds of other classes; delete it and run python -m urbansound.evaluate")
+        return values
+
+    @property
+    def temperature(self):
+        """What the model's logits are divided by; 1 where no temperature was fitted."""
+        return 1.0 if self.thresholds is None else self.thresholds["temperature"]
+
+    def load_model(self, calibrated=True):
         """The trained Keras model.
+
+        Args:
+          calibrated: whether its logits are divided by the run's temperature.
 
         Raises:
           InputError: training has not saved one yet; the file is damaged, or holds another model.
@@ -195,6 +226,7 @@ class Run:
         import keras
 
         from urbansound import models
+        from urbansound.models.temperature import divide
 
         path = self.file("model.keras")
         if not path.is_file():
@@ -210,7 +242,7 @@ class Run:
         wanted = [(None, audio.frames, audio.n_mels), (None, classes)]
         if [getattr(model, name, None) for name in ("input_shape", "output_shape")] != wanted:
             raise InputError(f"{path}: not this run's model, which takes {wanted[0]} and gives {classes} classes")
-        return model
+        return divide(model, self.temperature) if calibrated else model
 
     def _table(self, name, *columns):
         return read_csv(self.file(name), columns) if self.file(name).exists() else None

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export import labels
 from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
@@ -65,11 +66,15 @@ def load(folder):
 def _save(classifier, folder):
     module = tf.Module()
     module.weights = [variable.value for variable in classifier.model.variables]
-    labels = folder / "labels.txt"  # the asset keeps this name
-    labels.write_text("".join(f"{name}\n" for name in classifier.class_names), encoding="utf-8")
-    module.labels = tf.saved_model.Asset(str(labels))
+    texts = {"labels.txt": "".join(f"{name}\n" for name in classifier.class_names)}
+    if classifier.thresholds is not None:
+        texts[labels.NAME] = labels.text(classifier)
+    for name, text in texts.items():  # the assets keep these names
+        (folder / name).write_text(text, encoding="utf-8")
+    module.files = [tf.saved_model.Asset(str(folder / name)) for name in texts]
     tf.saved_model.save(module, str(folder), signatures=_signatures(classifier))
-    labels.unlink()
+    for name in texts:
+        (folder / name).unlink()
 
 
 def _signatures(classifier):

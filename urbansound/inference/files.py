@@ -9,14 +9,17 @@ from urbansound.progress import bar
 from urbansound.report.metrics import rank
 
 PLACES = ("label", "second", "third")
+NONE = "none of these"  # the label of a file whose largest score is below the threshold
 
 
-def predict(classifier, files):
+def predict(classifier, files, threshold=0.0):
     """Scores of audio files of any length, format and rate.
 
     Args:
       classifier: a Classifier.
       files: their paths.
+      threshold: a file whose largest score is below it is labelled NONE; its scores and the names of the second and
+        third class stay.
 
     Returns:
       (table, faults): a row per readable file in order: path, label, score, second, second_score,
@@ -35,6 +38,7 @@ def predict(classifier, files):
     with bar("scoring files") as on_progress:
         scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
     table = _top(names, scores, classifier.class_names).drop(index=list(faults))
+    table.loc[table.score < threshold, "label"] = NONE
     broken = pd.DataFrame([(names[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
 
