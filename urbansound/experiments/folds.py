@@ -72,7 +72,7 @@ def _calibrate(runs):
         tested = {run.path: evaluation.out_of_training(run, splits.TEST) for run in runs}
         for run in lacking:
             others = [other for other in runs if other.path != run.path]
-            source = f"test clips of {', '.join(other.name for other in others)}"
+            source = f"test clips of {', '.join(other.path.name for other in others)}"
             clips = calibration.Clips.joined([tested[other.path] for other in others])
             evaluation.write_thresholds(run, clips, source)
     for run in runs:
