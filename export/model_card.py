@@ -66,11 +66,11 @@ def _belief(thresholds):
     own = "Choose the score from which you believe it on recordings of your own."
     if thresholds is None:
         return own
-    wanted, none, accepted = (percent(thresholds[name]) for name in ("precision", "none", "accepted"))
+    wanted, accepted = (percent(thresholds[name]) for name in ("precision", "accepted"))
     return (
         f"`labels.json` has a threshold for each class, chosen for a precision of {wanted} on {thresholds['n_clips']} "
-        f"other clips ({thresholds['source']}). The largest score of {accepted} of these is at least {none}, which "
-        f"`labels.json` has as `none`; a sound of no class often scores higher too. {own}"
+        f"other clips ({thresholds['source']}), and a rule for sounds of no class, which accepts {accepted} of these. "
+        f"The rule was fitted to generated noise, hum and silence; it takes many other sounds for a class. {own}"
     )
 
 

@@ -22,8 +22,8 @@ WINDOW_HOP_SECONDS = flags.DEFINE_float(
 THRESHOLD = flags.DEFINE_float(
     "threshold",
     None,
-    "a file whose score is lower is labelled none of these; 0: never; default: the run's own, which nine of ten clips "
-    "of its classes are above, where it was fitted",
+    "a file whose score is lower is labelled none of these; 0: never; default: the run's own rule in thresholds.json, "
+    "which accepts nine of ten clips of its classes",
     lower_bound=0.0,
     upper_bound=1.0,
 )
@@ -44,8 +44,7 @@ def main(argv):
     if found.summary:
         print(shown(found.summary), file=sys.stderr)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    own = 0.0 if classifier.thresholds is None else classifier.thresholds["none"]
-    table, faults = predict(classifier, found.files, own if THRESHOLD.value is None else THRESHOLD.value)
+    table, faults = predict(classifier, found.files, THRESHOLD.value)
     print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")
     for row in faults.itertuples():
         print(shown(f"{row.path}: {row.fault}"), file=sys.stderr)

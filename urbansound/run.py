@@ -26,6 +26,7 @@ from urbansound.files import (
 
 CLASS_NAMES_SHA256 = "class_names_sha256"  # in config.json: scores without the right names are wrong answers
 CLIP_COLUMNS = ("path", "label", "fold", "recording", "split")
+MEND = "delete it and run python -m urbansound.evaluate again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,14 +200,16 @@ class Run:
         path = self.file("thresholds.json")
         if not path.is_file():
             return None
-        values = read_json(path)
-        classes, temperature = values.get("classes"), values.get("temperature")
-        scores = [values.get("none"), *(classes.values() if isinstance(classes, dict) else [None])]
-        whole = all(type(value) in (int, float) and 0 <= value <= 1 for value in scores)
-        if not (whole and type(temperature) in (int, float) and 0 < temperature < math.inf):
-            raise InputError(f"{path}: not thresholds of a run; delete it and run python -m urbansound.evaluate again")
-        if list(classes) != self.class_names:
-            raise InputError(f"{path}: thresholds of other classes; delete it and run python -m urbansound.evaluate")
+        values, names = read_json(path), self.class_names
+        of_classes = [values.get(name) for name in ("classes", "weights")]
+        if not all(isinstance(column, dict) and list(column) == names for column in of_classes):
+            raise InputError(f"{path}: not thresholds of the run's classes; {MEND}")
+        thresholds, weights = (list(column.values()) for column in of_classes)
+        numbers = [values.get("temperature"), values.get("none"), values.get("bias"), *thresholds, *weights]
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise InputError(f"{path}: holds something else than numbers; {MEND}")
+        if values["temperature"] <= 0:
+            raise InputError(f"{path}: temperature must be above 0; {MEND}")
         return values
 
     @property

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score
 
 from urbansound.inference import calibration
+from urbansound.report import trust
 from urbansound.report.metrics import calibration as reliability
 
 CLASSES = 4
@@ -32,7 +33,8 @@ def clips_of(scores, labels, recordings=None, shares=None):
     rows = np.arange(len(labels))
     recordings = rows.astype(str) if recordings is None else np.array(recordings)
     shares = np.full(len(scores), 1 / len(scores)) if shares is None else np.array(shares)
-    return calibration.Clips(scores, shares, rows, labels, recordings)
+    background = np.full((len(scores), 20, scores.shape[2]), 1 / scores.shape[2])
+    return calibration.Clips(scores, shares, rows, labels, recordings, background)
 
 
 @pytest.mark.parametrize("truth", [0.5, 1.0, 2.0])
@@ -101,12 +103,14 @@ def test_a_fit_calibrates_scores():
 def test_a_clip_s_score_is_the_mean_over_networks_and_windows_after_the_temperature():
     scores = np.random.default_rng(1).dirichlet(np.ones(3), (2, 6))
     owners, shares, labels = np.array([0, 0, 0, 1, 2, 2]), np.array([0.25, 0.75]), np.array([0, 1, 2])
-    clips = calibration.Clips(scores, shares, owners, labels, np.array(list("abc")))
+    clips = calibration.Clips(scores, shares, owners, labels, np.array(list("abc")), scores[:, ::-1])
     powers = scores ** (1 / 0.4)
     windows = np.einsum("n,nwc->wc", shares, powers / powers.sum(axis=2, keepdims=True))
     expected = [windows[:3].mean(axis=0), windows[3], windows[4:].mean(axis=0)]
     np.testing.assert_allclose(clips.scores_at(0.4), expected, rtol=1e-12)
+    np.testing.assert_allclose(clips.background_at(0.4), windows[::-1], rtol=1e-12)
     both = calibration.Clips.joined([clips, clips])
+    np.testing.assert_allclose(both.background_at(0.4), [*windows[::-1], *windows[::-1]], rtol=1e-12)
     np.testing.assert_allclose(both.scores_at(0.4), [*expected, *expected], rtol=1e-12)
     assert both.labels.tolist() == [0, 1, 2, 0, 1, 2]
 
@@ -142,11 +146,24 @@ def test_a_class_without_clips_has_the_threshold_of_all_classes():
     assert all(precision_score(positive, pooled >= s) < 0.8 for s in np.sort(pooled[pooled < absent[0]])[-50:])
 
 
+def test_known_is_scikit_learn_s_probability_of_log_scores():
+    generator = np.random.default_rng(0)
+    scores, other = generator.dirichlet([0.2] * 4, 300), generator.dirichlet([5.0] * 4, 40)
+    weights, bias = calibration.known_unit(scores, other)
+    rows = np.log(np.maximum(np.concatenate([scores, other]), 1 / 512))
+    kinds = np.r_[np.ones(300), np.zeros(40)]
+    weight_of_rows = np.where(kinds == 1, 170 / 300, 170 / 40)  # both kinds as much in sum
+    reference = LogisticRegression(max_iter=1000, tol=1e-10, solver="newton-cg").fit(rows, kinds, weight_of_rows)
+    found = trust.known(np.concatenate([scores, other]), {"weights": dict(enumerate(weights)), "bias": bias})
+    # lbfgs ends within 1e-4 of the gradient.
+    np.testing.assert_allclose(found, reference.predict_proba(rows)[:, 1], atol=2e-3)
+    assert found[:300].mean() > 0.9 > 0.2 > found[300:].mean()
+
+
 @pytest.mark.parametrize("clips", [1, 2, 9, 10, 11, 100, 1234])
 def test_none_of_these_accepts_nine_of_ten_and_no_lower_threshold_is_needed(clips):
-    scores = np.random.default_rng(clips).dirichlet(np.ones(3), clips)
-    largest, threshold = scores.max(axis=1), calibration.none_threshold(scores)
-    accepted = np.sum(largest >= threshold)
+    values = np.random.default_rng(clips).uniform(size=clips)
+    accepted = np.sum(values >= calibration.none_threshold(values))
     assert accepted >= 0.9 * clips
     assert accepted - 1 < 0.9 * clips  # the next score up would accept too few
 
@@ -156,10 +173,11 @@ def test_a_fit_can_be_written_and_says_what_it_is():
     found = calibration.fit(clips, list("abcd"), 0.7, "validation clips")
     assert json.loads(json.dumps(found)) == found
     assert list(found["classes"]) == list("abcd")
-    assert (found["method"], found["precision"], found["source"]) == ("largest score", 0.7, "validation clips")
+    assert (found["precision"], found["accepted"], found["source"]) == (0.7, 0.9, "validation clips")
     assert (found["n_clips"], found["n_recordings"]) == (60, 60)
     scores = clips.scores_at(found["temperature"])
-    assert found["none"] == calibration.none_threshold(scores)
+    assert found["none"] == calibration.none_threshold(trust.known(scores, found))
+    assert np.mean(trust.known(scores, found) >= found["none"]) == 0.9
     for i, (threshold, precision, recall) in enumerate(calibration.class_thresholds(scores, clips.labels, 0.7)):
         assert found["classes"]["abcd"[i]] == threshold
         assert found["found"]["abcd"[i]] == {"precision": precision, "recall": recall}

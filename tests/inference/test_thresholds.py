@@ -6,12 +6,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from running import TINY, command
 from urbansound.errors import InputError
 from urbansound.experiments import ensemble
 from urbansound.inference import calibration, evaluation
 from urbansound.inference.classifier import Classifier
+from urbansound.report import trust
 from urbansound.run import Run
 
 
@@ -72,17 +74,36 @@ def test_a_run_without_thresholds_answers_as_it_did(run):
     assert json.loads(done.stdout)["label"] in run.class_names
 
 
-@pytest.mark.parametrize(("flags", "none"), [((), None), (("--threshold=0",), 0), (("--threshold=1",), 1)])
-def test_predict_says_none_of_these_below_the_threshold(run, flags, none):
-    done = command("predict", f"--run_dir={run.path}", "--format=jsonl", *flags, *run.clips.path[:30])
+def labels_of(run, paths, *flags):
+    done = command("predict", f"--run_dir={run.path}", "--format=jsonl", *flags, *paths)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    threshold = run.thresholds["none"] if none is None else none
-    scores = np.array([row["score"] for row in rows])
-    assert [row["label"] == "none of these" for row in rows] == (scores < threshold).tolist()
     assert all(row["second"] in run.class_names for row in rows)
-    if none == 1:
+    return [row["label"] for row in rows], np.array([row["score"] for row in rows])
+
+
+def test_predict_says_none_of_these_where_the_rule_does_not_accept(run):
+    paths = run.clips.path[run.clips.split == "test"]
+    labels, _ = labels_of(run, paths)
+    accepted = trust.known(scores_of(run, "test"), run.thresholds) >= run.thresholds["none"]
+    assert [label == "none of these" for label in labels] == (~accepted).tolist()
+    metrics = json.loads(run.file("metrics.json").read_text())
+    assert metrics["thresholds"]["none"]["accepted"] == accepted.mean() > 0.5
+
+
+@pytest.mark.parametrize("threshold", [0, 0.9, 1])
+def test_a_threshold_of_one_s_own_takes_the_rule_s_place(run, threshold):
+    labels, scores = labels_of(run, run.clips.path[:20], f"--threshold={threshold}")
+    assert [label == "none of these" for label in labels] == (scores < threshold).tolist()
+    if threshold == 1:
         assert (scores < 1).any()
+
+
+def test_white_noise_is_none_of_these(run, tmp_path):
+    paths = [tmp_path / f"{number}.wav" for number in range(5)]
+    for number, path in enumerate(paths):
+        soundfile.write(path, np.random.default_rng(number + 9).normal(0, 0.1, 4000), 8000)
+    assert labels_of(run, paths)[0] == ["none of these"] * 5
 
 
 @pytest.mark.parametrize(
@@ -92,8 +113,10 @@ def test_predict_says_none_of_these_below_the_threshold(run, flags, none):
         {"temperature": None},
         {"temperature": float("nan")},
         {"temperature": True},
-        {"none": 2},
         {"none": None},
+        {"bias": "0"},
+        {"weights": None},
+        {"weights": {"high": 1, "low": float("inf"), "middle": 1}},
         {"classes": []},
         {"classes": {"high": 0.5}},
         {"classes": {"high": 0.5, "low": "0.5", "middle": 0.5}},

@@ -4,13 +4,16 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
+
+from urbansound.report.trust import known, log_scores
 
 BOUNDS = (0.05, 20.0)  # of a temperature
 SPREAD = 1.0  # deviation of the temperature's logarithm around 0 before any clip is seen
 LEAST_SCORE = 1e-12
 ACCEPTED = 0.9  # share of known sounds that "none of these" is not said of
-METHOD = "largest score"
+METHOD = "logistic regression of log scores against generated noise, hum and silence"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Clips:
       owners: int [windows], the clip of each window, rising from 0; a clip's score is the mean over its windows.
       labels: int [clips], the true classes.
       recordings: str [clips].
+      background: float [networks, sounds, classes], each network's scores of sounds that belong to no class.
     """
 
     scores: np.ndarray
@@ -30,6 +34,7 @@ class Clips:
     owners: np.ndarray
     labels: np.ndarray
     recordings: np.ndarray
+    background: np.ndarray
 
     @classmethod
     def joined(cls, parts):
@@ -41,15 +46,24 @@ class Clips:
             np.concatenate([part.owners + offset for part, offset in zip(parts, offsets, strict=True)]),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.recordings for part in parts]),
+            np.concatenate([part.background for part in parts], axis=1),
         )
 
     def scores_at(self, temperature):
         """Scores float64 [clips, classes] of the model whose networks' logits are divided by a temperature."""
-        powers = np.log(np.maximum(self.scores.astype(np.float64), LEAST_SCORE)) / temperature
-        powers = np.exp(powers - powers.max(axis=2, keepdims=True))
-        windows = np.tensordot(self.shares, powers / powers.sum(axis=2, keepdims=True), axes=1)
+        windows = _mean_at(temperature, self.scores, self.shares)
         _, starts, counts = np.unique(self.owners, return_index=True, return_counts=True)
         return np.add.reduceat(windows, starts, axis=0) / counts[:, np.newaxis]
+
+    def background_at(self, temperature):
+        """The same of the background, float64 [sounds, classes]."""
+        return _mean_at(temperature, self.background, self.shares)
+
+
+def _mean_at(temperature, scores, shares):
+    powers = np.log(np.maximum(scores.astype(np.float64), LEAST_SCORE)) / temperature
+    powers = np.exp(powers - powers.max(axis=2, keepdims=True))
+    return np.tensordot(shares, powers / powers.sum(axis=2, keepdims=True), axes=1)
 
 
 def fit(clips, class_names, precision, source):
@@ -62,18 +76,22 @@ def fit(clips, class_names, precision, source):
       source: which clips these are, in words.
 
     Returns:
-      A dict for JSON: `temperature`; `classes` {label: threshold} (see `class_thresholds`); `none`, the largest score
-      below which a clip is none of the classes; `method`, how `none` is used; `precision`; `accepted`, the share of
-      clips that `none` accepts; `found` {label: {`precision`, `recall`} of these clips at the threshold, both None
-      where no clip has the label}; `source`, `n_clips`, `n_recordings`.
+      A dict for JSON: `temperature`; `classes` {label: threshold} (see `class_thresholds`); `none`, the least value of
+      `trust.known` that a sound of the classes has; `weights` {label: weight} and `bias`, which that function takes;
+      `method`, its name; `precision`; `accepted`, the share of clips that `none` accepts; `found` {label:
+      {`precision`, `recall`} of these clips at the threshold, both None where no clip has the label}; `source`,
+      `n_clips`, `n_recordings`.
     """
     found = temperature(clips)
     scores = clips.scores_at(found)
     of_classes = class_thresholds(scores, clips.labels, precision)
+    weights, bias = known_unit(scores, clips.background_at(found))
+    rule = {"weights": dict(zip(class_names, weights, strict=True)), "bias": bias}
     return {
         "temperature": found,
         "classes": {label: threshold for label, (threshold, *_) in zip(class_names, of_classes, strict=True)},
-        "none": none_threshold(scores),
+        "none": none_threshold(known(scores, rule)),
+        **rule,
         "method": METHOD,
         "precision": precision,
         "accepted": ACCEPTED,
@@ -130,10 +148,27 @@ def class_thresholds(scores, labels, precision):
     ]
 
 
-def none_threshold(scores):
-    """The highest threshold of the largest score that accepts ACCEPTED of the clips, float [clips, classes]."""
-    largest = np.sort(scores.max(axis=1))
-    return float(largest[int((1 - ACCEPTED) * len(largest) + 1e-9)])
+def known_unit(scores, background):
+    """Logistic regression that tells clips of the classes from other sounds by the logarithms of their scores.
+
+    Both kinds weigh the same in sum, however many there are.
+
+    Args:
+      scores: float [clips, classes], calibrated.
+      background: float [sounds, classes], calibrated.
+
+    Returns:
+      (weights: a float per class, bias), see `trust.known`.
+    """
+    kinds = np.repeat([1, 0], [len(scores), len(background)])
+    regression = LogisticRegression(class_weight="balanced", max_iter=1000)
+    regression.fit(log_scores(np.concatenate([scores, background])), kinds)
+    return regression.coef_[0].tolist(), float(regression.intercept_[0])
+
+
+def none_threshold(values):
+    """The highest threshold that accepts ACCEPTED of the clips, whose values of `trust.known` are float [clips]."""
+    return float(np.sort(values)[int((1 - ACCEPTED) * len(values) + 1e-9)])
 
 
 def _threshold(positive, scores, wanted):

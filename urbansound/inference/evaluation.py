@@ -8,7 +8,7 @@ import numpy as np
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import cache, datasets
+from urbansound.data import background, cache, datasets
 from urbansound.data.prepare import cache_entries
 from urbansound.data.splits import VALIDATION
 from urbansound.files import write_csv, write_json
@@ -85,13 +85,15 @@ def out_of_training(run, split):
     classifier = Classifier.from_run(run, calibrated=False)
     networks, shares = zip(*leaves(classifier.model), strict=True)
     counts = [len(_starts(waveform, classifier)) for _, waveform in cache.waveforms(entries)]
-    scores = []
+    others = list(background.sounds(classifier.audio.sample_rate, classifier.audio.clip_samples))
+    scores, of_others = [], []
     for network in networks:
+        alone = dataclasses.replace(classifier, model=network)
         with bar("scoring clips") as on_progress:
-            parts = _windows(entries, classifier), sum(counts), dataclasses.replace(classifier, model=network)
-            scores.append(score_clips(*parts, on_progress=on_progress))
-    owners = np.repeat(np.arange(len(labels)), counts)
-    return calibration.Clips(np.stack(scores), np.array(shares), owners, labels, clips.recording.to_numpy(str))
+            scores.append(score_clips(_windows(entries, classifier), sum(counts), alone, on_progress=on_progress))
+        of_others.append(score_clips(enumerate(others), len(others), alone))
+    owners, recordings = np.repeat(np.arange(len(labels)), counts), clips.recording.to_numpy(str)
+    return calibration.Clips(np.stack(scores), np.array(shares), owners, labels, recordings, np.stack(of_others))
 
 
 def write_thresholds(run, clips, source):

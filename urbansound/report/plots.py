@@ -153,14 +153,14 @@ def coverage(points, thresholds=None):
 
     Args:
       points: what `trust.coverage` returns.
-      thresholds: what `trust.measure` returns, whose threshold of "none of these" is marked; None: no mark.
+      thresholds: what `trust.measure` returns, whose clips that are not "none of these" are marked; None: no mark.
     """
     figure = new_figure(4.6, 3.4)
     axes = figure.subplots()
     axes.plot([p["coverage"] for p in points], [p["accuracy"] for p in points], color=BLUE, marker="o", ms=3)
     if thresholds is not None and thresholds["none"]["accepted"]:
         none = thresholds["none"]
-        label = f"scores from {percent(none['threshold'])}"
+        label = "all that are not “none of these”"
         axes.plot(none["accepted"], none["accuracy"], "D", color=INK, ms=6, label=label)
         axes.legend(loc="lower left")
     axes.set(

@@ -133,8 +133,7 @@ def _trust(thresholds):
     clips, recordings = thresholds["n_clips"], thresholds["n_recordings"]
     return (
         f"{thresholds['temperature']:.3g}, fitted to {clips} clips of {recordings} recordings ({thresholds['source']})",
-        f"below {percent(none['threshold'])}; {percent(none['accepted'])} of the test clips are above, "
-        f"{percent(none['accuracy'])} of these right",
+        f"not said of {percent(none['accepted'])} of the test clips; {percent(none['accuracy'])} of these are right",
     )
 
 

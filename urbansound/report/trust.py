@@ -1,8 +1,10 @@
 """How far answers can be believed by their scores: accuracy by coverage, and what thresholds do."""
 
 import numpy as np
+from scipy.special import expit
 
 STEPS = 20  # of coverage
+LEAST = 1 / 512  # of a score whose logarithm is taken
 
 
 def coverage(labels, scores):
@@ -33,6 +35,26 @@ def coverage(labels, scores):
     ]
 
 
+def log_scores(scores):
+    """Natural logarithms of scores, of LEAST at least: an int8 output has steps of 1/256. Any shape to the same."""
+    return np.log(np.maximum(np.asarray(scores, np.float64), LEAST))
+
+
+def known(scores, thresholds):
+    """How sure it is that sounds belong to any class: 1 / (1 + exp(-(bias + sum of weight * log score))).
+
+    It was fitted to tell clips of the classes from generated noise; of other sounds it is a guess.
+
+    Args:
+      scores: float [clips, classes], calibrated.
+      thresholds: what `inference.calibration.fit` returned, of which it takes `weights` and `bias`.
+
+    Returns:
+      float64 [clips], 0 to 1. A sound below `thresholds["none"]` is none of the classes.
+    """
+    return expit(log_scores(scores) @ np.array(list(thresholds["weights"].values())) + thresholds["bias"])
+
+
 def measure(labels, scores, thresholds):
     """What a run's thresholds do on its test clips.
 
@@ -42,12 +64,12 @@ def measure(labels, scores, thresholds):
       thresholds: what `inference.calibration.fit` returned.
 
     Returns:
-      A dict for JSON: `none` {`threshold`, `accepted`: share of clips whose largest score is at least that, `accuracy`
-      of those}; `classes` {label: {`threshold`, `precision`, `recall` of the clips whose score of it is at least
-      that}}; `wanted_precision`; `temperature`, `source`, `n_clips`, `n_recordings` of the fit. What is undefined is
-      None.
+      A dict for JSON: `none` {`threshold`, `accepted`: share of clips whose value of `known` is at least that,
+      `accuracy` of those}; `classes` {label: {`threshold`, `precision`, `recall` of the clips whose score of it is at
+      least that}}; `wanted_precision`; `temperature`, `source`, `n_clips`, `n_recordings` of the fit. What is undefined
+      is None.
     """
-    accepted, right = scores.max(axis=1) >= thresholds["none"], scores.argmax(axis=1) == labels
+    accepted, right = known(scores, thresholds) >= thresholds["none"], scores.argmax(axis=1) == labels
     classes = {}
     for i, (label, threshold) in enumerate(thresholds["classes"].items()):
         above, true = scores[:, i] >= threshold, labels == i
