@@ -49,6 +49,20 @@ def test_a_score_of_zero_stays_zero_and_finite():
     np.testing.assert_allclose(scores, [1 / (1 + np.exp(-2)), 0, 1 / (1 + np.exp(2))], atol=1e-5)
 
 
+def test_a_network_is_divided_twice_and_kept_as_a_file_whatever_its_operations_are_called(tmp_path):
+    log_mel = keras.Input((5, 4))
+    keras.ops.log(log_mel)
+    x = layers.Dense(3)(layers.Flatten()(keras.ops.log(keras.ops.maximum(keras.ops.exp(log_mel / 2), 1e-3)) / 3))
+    model = keras.Model(log_mel, layers.Softmax(name="scores")(x), name="small")
+    scores = model.predict(LOG_MELS, verbose=0)
+    model.save(tmp_path / "model.keras")
+    keras.utils.clear_session()  # the names of operations are counted from the first again
+    once = divide(keras.models.load_model(tmp_path / "model.keras"), 0.5)
+    once.save(tmp_path / "once.keras")
+    twice = divide(keras.models.load_model(tmp_path / "once.keras"), 0.5)
+    np.testing.assert_allclose(twice.predict(LOG_MELS, verbose=0), expected(scores, 0.25), atol=1e-5)
+
+
 def test_members_of_an_ensemble_get_one_temperature_each_and_keep_their_names():
     networks = [network("a", 1, "dense"), network("b", 2, "layer"), network("b", 3, "dense")]
     inner = ensemble.average(networks[:2])

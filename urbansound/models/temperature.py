@@ -32,7 +32,26 @@ def divide(model, temperature):
         # The same operations with other weights: no exported file changes its form or its speed.
         last.set_weights([weight / temperature for weight in last.get_weights()])
         return model
-    # Whatever made the scores: their logarithms are its logits, but for a constant that softmax does not see.
-    logits = keras.ops.log(keras.ops.maximum(model.output, LEAST_SCORE))
-    scores = layers.Softmax(name="calibrated")(logits / temperature)
+    # A layer, since its name can't be that of another: operations of a model that is loaded have the names they had.
+    scores = Temperature(temperature, name=f"{last.name}_calibrated")(model.output)
     return keras.Model(model.input, scores, name=model.name)
+
+
+@keras.saving.register_keras_serializable(package="urbansound")
+class Temperature(layers.Layer):
+    """Scores [batch, classes] to softmax(log(scores) / temperature), whatever made them.
+
+    The logarithms of scores are their logits, but for a constant that softmax does not see.
+    """
+
+    def __init__(self, temperature, **options):
+        super().__init__(**options)
+        self.temperature = temperature
+
+    def call(self, scores):
+        """Scores of the same shape; 0 stays 0."""
+        return keras.ops.softmax(keras.ops.log(keras.ops.maximum(scores, LEAST_SCORE)) / self.temperature)
+
+    def get_config(self):
+        """What `__init__` takes."""
+        return {**super().get_config(), "temperature": self.temperature}
