@@ -110,7 +110,7 @@ def test_a_fold_is_calibrated_by_the_others_and_its_own_clips_have_no_part(rotat
     assert Run.open(home / "cv" / "random_1").thresholds is None  # other splits' test clips trained it
 
 
-def test_a_cross_validation_that_is_killed_between_its_calibrations_ends_the_same(rotation, tmp_path, monkeypatch):
+def test_a_cross_validation_that_is_killed_between_its_calibrations_ends_the_same(rotation):
     home, arguments, _ = rotation
     whole = (home / "cv" / "crossval.json").read_bytes()
     thresholds = [(home / "cv" / f"fold_{fold}" / "thresholds.json") for fold in (1, 2)]
@@ -121,6 +121,17 @@ def test_a_cross_validation_that_is_killed_between_its_calibrations_ends_the_sam
     assert ": training" not in done.stdout
     assert [path.read_bytes() for path in thresholds] == before
     assert (home / "cv" / "crossval.json").read_bytes() == whole
+
+
+def test_a_fold_that_was_measured_with_other_thresholds_is_measured_again(rotation):
+    home, arguments, _ = rotation
+    path = home / "cv" / "fold_2" / "metrics.json"
+    before = path.read_bytes()
+    metrics = json.loads(before)
+    metrics["thresholds"]["none"]["threshold"] += 0.01
+    path.write_text(json.dumps(metrics))
+    assert command("crossval", *arguments, cwd=home).returncode == 0
+    assert path.read_bytes() == before
 
 
 def test_a_restart_keeps_what_is_finished_and_ends_the_rest_the_same(rotation):

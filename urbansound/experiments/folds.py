@@ -10,6 +10,7 @@ from urbansound.experiments import processes
 from urbansound.files import lock, read_csv, read_json, write_csv, write_json
 from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
+from urbansound.report import trust
 from urbansound.training import fit
 
 RANDOM = "random"
@@ -76,8 +77,8 @@ def _calibrate(runs):
             clips = calibration.Clips.joined([tested[other.path] for other in others])
             evaluation.write_thresholds(run, clips, source)
     for run in runs:
-        measured = read_json(run.file("metrics.json")).get("temperature")
-        if run.thresholds is not None and run.temperature != measured:
+        found, measured = run.thresholds, read_json(run.file("metrics.json")).get("thresholds")
+        if found is not None and (measured is None or not trust.is_of(measured, found)):
             evaluation.evaluate(run)
 
 

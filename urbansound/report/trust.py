@@ -91,5 +91,12 @@ def measure(labels, scores, thresholds):
     }
 
 
+def is_of(measured, thresholds):
+    """Whether what `measure` returned is of these thresholds."""
+    of_classes = [row["threshold"] for row in measured["classes"].values()]
+    numbers = (measured["temperature"], measured["none"]["threshold"], of_classes)
+    return numbers == (thresholds["temperature"], thresholds["none"], list(thresholds["classes"].values()))
+
+
 def _share(part, whole):
     return float(part / whole) if whole else None
