@@ -22,6 +22,8 @@ from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
+from urbansound.inference.description import NAME as DESCRIPTION
+from urbansound.inference.description import Description
 
 TOP = 3
 TOLERANCE = 1e-4  # of scores: float32 sums in another order
@@ -66,15 +68,19 @@ def load(folder):
 def _save(classifier, folder):
     module = tf.Module()
     module.weights = [variable.value for variable in classifier.model.variables]
-    texts = {"labels.txt": "".join(f"{name}\n" for name in classifier.class_names)}
+    texts = {
+        "labels.txt": "".join(f"{name}\n" for name in classifier.class_names),
+        DESCRIPTION: Description.of(classifier).to_json(),
+    }
     if classifier.thresholds is not None:
         texts[labels.NAME] = labels.text(classifier)
-    for name, text in texts.items():  # the assets keep these names
-        (folder / name).write_text(text, encoding="utf-8")
-    module.files = [tf.saved_model.Asset(str(folder / name)) for name in texts]
+    files = [folder / name for name in texts]  # the assets keep these names
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    module.assets = [tf.saved_model.Asset(str(file)) for file in files]
     tf.saved_model.save(module, str(folder), signatures=_signatures(classifier))
-    for name in texts:
-        (folder / name).unlink()
+    for file in files:
+        file.unlink()
 
 
 def _signatures(classifier):

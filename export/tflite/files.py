@@ -4,8 +4,9 @@ import functools
 
 from export.formats import Format, Written
 from export.provenance import licence
-from export.tflite import convert, frontend_files, metadata, runtime
+from export.tflite import convert, frontend_files, metadata
 from urbansound.files import replacing
+from urbansound.inference import litert
 
 FRONT_END = "frontend"  # the folder that comes with int8_spectrogram
 REFERENCE_CLIPS = 3
@@ -29,7 +30,7 @@ def _write(job, format):
     if format == convert.INTEGER_ONLY:
         frontend_files.write(job.folder / FRONT_END, classifier, content, job.calibration[:REFERENCE_CLIPS])
         others = (job.folder / FRONT_END,)
-    return Written(path, runtime.score_windows(content, classifier.audio), others)
+    return Written(path, litert.score_windows(content, classifier.audio), others)
 
 
 FLOAT32, FLOAT16, INT8, INT8_SPECTROGRAM = (

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from export.tflite import runtime
 from urbansound.audio.logmel import LEAST_MEAN, hann_window, log_mel, padding
 from urbansound.audio.mel_filterbank import mel_filterbank
 from urbansound.files import replacing, write_json, write_text
+from urbansound.inference import litert
 
 LOG_KINDS = ("none", "db", "ln")  # their numbers in frontend.h
 EXPLANATION = f"""\
@@ -117,7 +117,7 @@ def _arrays(audio):
 def _vectors(interpreter, waveforms, audio):
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     log_mels = log_mel(waveforms, audio).numpy()
-    inputs = runtime.quantize(log_mels, source)
+    inputs = litert.quantize(log_mels, source)
     outputs = []
     for row in inputs:
         interpreter.set_tensor(source["index"], row[np.newaxis])

@@ -18,6 +18,8 @@ from ai_edge_litert import schema_py_generated as tflite
 from export import labels
 from export.tflite import metadata_schema_py_generated as schema
 from export.tflite.join import pack, unpack
+from urbansound.inference.description import NAME as DESCRIPTION
+from urbansound.inference.description import Description
 
 IDENTIFIER = b"M001"  # the schema's file_identifier, which flatc does not write into Python
 BUFFER = b"TFLITE_METADATA"  # its name among the model's metadata
@@ -35,8 +37,8 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
       description: what it is for; the front-end's settings are added.
 
     Returns:
-      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt and, where the classifier has
-      thresholds, labels.json (see `export.labels`).
+      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt, urbansound.json (see `Description`)
+      and, where the classifier has thresholds, labels.json (see `export.labels`).
     """
     model = unpack(content)
     settings = ", ".join(f"{key}={value}" for key, value in dataclasses.asdict(classifier.audio).items())
@@ -59,6 +61,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         # Without a time, so that the same model makes the same file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classifier.class_names))
+        archive.writestr(zipfile.ZipInfo(DESCRIPTION), Description.of(classifier).to_json())
         if classifier.thresholds is not None:
             archive.writestr(zipfile.ZipInfo(labels.NAME), labels.text(classifier))
     return file.getvalue()

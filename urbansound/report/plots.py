@@ -18,6 +18,7 @@ __all__ = [
     "class_bars",
     "confusion_matrix",
     "coverage",
+    "draw_log_mel",
     "folds",
     "learning_curves",
     "log_mel_grid",
@@ -257,7 +258,7 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
     for axes in grid.flat[clips:]:
         axes.set_visible(False)
     for axes, log_mel, row in zip(grid.flat, log_mels, predictions.itertuples(), strict=False):
-        _draw_log_mel(axes, log_mel, seconds, mel_hz)
+        draw_log_mel(axes, log_mel, seconds, mel_hz)
         _title_prediction(axes, row, labels[row.label], labels[row.predicted])
     for axes in grid.flat:
         axes.set(xlabel=None, ylabel=None)
@@ -271,7 +272,8 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
     return figure
 
 
-def _draw_log_mel(axes, log_mel, seconds, mel_hz):
+def draw_log_mel(axes, log_mel, seconds, mel_hz):
+    """Draw float [frames, n_mels] on axes, at times and centres of bands; shades span nearly all of its energies."""
     from librosa.display import specshow  # imports pyplot, which nothing else here needs
 
     low, high = np.percentile(log_mel, [2, 99.9])

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from export.tflite import convert, pieces, quantization, recipes, runtime
+from export.tflite import convert, pieces, quantization, recipes
 from export.tflite.join import unpack
 from tiny import classifier_of, sounds
 from urbansound import models
 from urbansound.config import AudioConfig
+from urbansound.inference import litert
 from urbansound.models.record import FLOAT, INT8, INT8_WEIGHTS
 
 NOTES = Path(__file__).resolve().parents[3] / "BUILD_NOTES.md"
@@ -67,7 +68,7 @@ def test_scores_are_those_of_keras(case):
     assert np.all(np.ptp(expected, axis=0) > 0.1)  # or the comparison below says nothing
     for form, content in files.items():
         only_precision = (name, form) in ONLY_PRECISION
-        scores = runtime.score_windows(content, AUDIO)(windows[:2] if only_precision else windows)
+        scores = litert.score_windows(content, AUDIO)(windows[:2] if only_precision else windows)
         difference = np.mean(np.abs(scores - expected[: len(scores)]))
         assert np.all(np.isfinite(scores)), form
         assert difference < MEAN_DIFFERENCE[form] or only_precision, (form, difference)

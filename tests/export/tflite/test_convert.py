@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from export.tflite import convert, quantization, runtime
+from export.tflite import convert, quantization
 from export.tflite.join import unpack
 from tiny import AUDIO, classifier_of, sounds
 from urbansound.errors import InputError
+from urbansound.inference import litert
 from urbansound.inference.classifier import score_waveforms
 from urbansound.models import ensemble
 
@@ -82,14 +83,14 @@ def test_float16_halves_the_weights_and_leaves_the_front_end(files):
 def test_silence_gets_the_scores_of_keras(classifier, files, format):
     # With the front-end in float16 they would be NaN: the floor of the log-mel is 0 there.
     silence = np.zeros((1, AUDIO.clip_samples), np.float32)
-    scores = runtime.score_windows(files[format], AUDIO)(silence)
+    scores = litert.score_windows(files[format], AUDIO)(silence)
     np.testing.assert_allclose(scores, classifier.score_windows(silence), atol=0.1)
 
 
 @pytest.mark.parametrize("format", WAVEFORM_FORMATS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
 def test_a_waveform_of_no_numbers_gets_no_confident_score(files, format, value):
-    score, waveforms = runtime.score_windows(files[format], AUDIO), sounds(AUDIO, 2, seed=3)
+    score, waveforms = litert.score_windows(files[format], AUDIO), sounds(AUDIO, 2, seed=3)
     expected = score(waveforms)
     for place in (0, 2000, AUDIO.clip_samples - 1):
         broken = waveforms.copy()
@@ -101,7 +102,7 @@ def test_a_waveform_of_no_numbers_gets_no_confident_score(files, format, value):
 
 @pytest.mark.parametrize("format", WAVEFORM_FORMATS)
 def test_a_recorder_s_dc_offset_costs_a_file_nothing(classifier, files, format):
-    score, waveforms = runtime.score_windows(files[format], AUDIO), sounds(AUDIO, 10, seed=3)
+    score, waveforms = litert.score_windows(files[format], AUDIO), sounds(AUDIO, 10, seed=3)
     # int8 activations next to the middle between two steps fall on either side of it.
     tolerance = 0.02 if format == "int8" else 1e-3
     np.testing.assert_allclose(score(waveforms + np.float32(0.1)), score(waveforms), atol=tolerance)
@@ -110,7 +111,7 @@ def test_a_recorder_s_dc_offset_costs_a_file_nothing(classifier, files, format):
 
 def test_a_file_scores_waveforms_of_any_length(classifier, files):
     waveform = np.concatenate(sounds(AUDIO, 3, seed=4))[np.newaxis, :-1000]
-    scores = score_waveforms(waveform, runtime.score_windows(files["float32"], AUDIO), classifier)
+    scores = score_waveforms(waveform, litert.score_windows(files["float32"], AUDIO), classifier)
     np.testing.assert_allclose(scores, classifier.score(waveform), atol=1e-4)
 
 
@@ -123,7 +124,7 @@ def test_an_ensemble_of_runs_of_ensembles_is_the_mean_of_means(classifier):
     model = ensemble.average([both.model, classifier.model])
     nested = dataclasses.replace(both, model=model, architectures=(*both.architectures, *classifier.architectures))
     windows = sounds(AUDIO, 10, seed=5)
-    scores = runtime.score_windows(convert.convert(nested, "float32"), AUDIO)(windows)
+    scores = litert.score_windows(convert.convert(nested, "float32"), AUDIO)(windows)
     mean = (both.score_windows(windows) + classifier.score_windows(windows)) / 2
     np.testing.assert_allclose(scores, mean, atol=1e-4)
 
@@ -137,7 +138,7 @@ def test_an_ensemble_of_three_members_two_of_them_ensembles_is_all_int8(classifi
     names = [tensor.name for tensor in unpack(content).subgraphs[0].tensors]
     assert len(set(names)) == len(names)  # the quantizer knows tensors by their names
     windows = sounds(AUDIO, 10, seed=5)
-    scores = runtime.score_windows(content, AUDIO)(windows)
+    scores = litert.score_windows(content, AUDIO)(windows)
     # Rounding of random weights: see test_architectures.py.
     assert np.mean(np.abs(scores - nested.score_windows(windows))) < 0.08
 

@@ -11,11 +11,13 @@ import pytest
 from mediapipe.tasks.python.audio import AudioClassifier
 from mediapipe.tasks.python.components.containers import AudioData
 
-from export.tflite import convert, metadata, runtime
+from export.tflite import convert, metadata
 from export.tflite import metadata_schema_py_generated as schema
 from tiny import AUDIO, classifier_of, sounds
 from urbansound.audio.decode import decode_file
 from urbansound.audio.length import fit_length
+from urbansound.inference import litert
+from urbansound.inference.description import Description
 
 NAMES = ("high tone", "low tone", "Straße", "noise")
 
@@ -84,11 +86,13 @@ def test_the_same_model_makes_the_same_bytes_at_any_time(files, plain, classifie
     assert described(plain["float32"], classifier) == files["float32"]
 
 
-def test_labels_lie_uncompressed_in_an_archive_after_the_model(files):
+def test_labels_and_description_lie_uncompressed_in_an_archive_after_the_model(files, classifier):
     with zipfile.ZipFile(io.BytesIO(files["float32"])) as archive:
-        (info,) = archive.infolist()
-        assert (info.filename, info.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
-        assert archive.read(info).decode() == "high tone\nlow tone\nStraße\nnoise\n"
+        labels, described = archive.infolist()
+        assert (labels.filename, labels.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
+        assert archive.read(labels).decode() == "high tone\nlow tone\nStraße\nnoise\n"
+        assert (described.filename, described.compress_type) == ("urbansound.json", zipfile.ZIP_STORED)
+        assert Description.from_json(archive.read(described)) == Description.of(classifier)
 
 
 def test_thresholds_lie_beside_the_labels(classifier, plain):
@@ -107,7 +111,7 @@ def test_thresholds_lie_beside_the_labels(classifier, plain):
 def test_metadata_changes_no_score(files, plain):
     windows = sounds(AUDIO, 3)
     for name in convert.FORMATS:
-        scores = [runtime.score_windows(content[name], AUDIO)(windows) for content in (files, plain)]
+        scores = [litert.score_windows(content[name], AUDIO)(windows) for content in (files, plain)]
         np.testing.assert_array_equal(*scores)
 
 

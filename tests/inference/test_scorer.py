@@ -1,0 +1,90 @@
+"""A model gives the same scores whatever it was stored as; what is no model is refused in a line."""
+
+import numpy as np
+import pytest
+from small_run import AUDIO, run_of
+
+from export.serving import savedmodel
+from export.tflite import convert, metadata
+from urbansound.errors import InputError
+from urbansound.inference import scorer
+from urbansound.inference.classifier import Classifier
+from urbansound.inference.description import NAME
+from urbansound.training import fit
+
+
+@pytest.fixture(scope="module")
+def run(tone_folder, tmp_path_factory):
+    run = run_of(tone_folder, tmp_path_factory.mktemp("home"), epochs=1)
+    fit.train(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def models(run):
+    """{form: path} of one model in all forms that can be opened."""
+    folder, classifier = run.path.parent, Classifier.from_run(run)
+    savedmodel.write(classifier, folder / "served" / "2")
+    (folder / "served" / "1").mkdir()  # a version that was taken back
+    texts = {"name": "tones", "version": "1"}
+    for form in ("float32", "int8"):
+        content = convert.convert(classifier, form, windows(16))
+        (folder / f"{form}.tflite").write_bytes(metadata.with_metadata(content, classifier, **texts))
+    paths = {form: folder / f"{form}.tflite" for form in ("float32", "int8")}
+    return {"run": run.path, "versions": folder / "served", "version": folder / "served" / "2", **paths}
+
+
+def windows(count):
+    return np.random.default_rng(0).normal(0, 0.1, (count, AUDIO.clip_samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("form", "tolerance"), [("run", 1e-6), ("versions", 1e-5), ("version", 1e-5), ("float32", 1e-4), ("int8", 0.05)]
+)
+def test_every_form_gives_the_scores_of_the_run(form, tolerance, models, run):
+    classifier = Classifier.from_run(run)
+    opened = scorer.open_model(models[form])
+    assert opened.described.audio == classifier.audio
+    assert opened.described.class_names == ("high", "low", "middle")
+    assert opened.described.short_clips == "repeat"
+    assert len(opened.sha256) == 64
+    np.testing.assert_allclose(opened.score(windows(5)), classifier.score_windows(windows(5)), atol=tolerance)
+
+
+def test_only_a_run_takes_windows_of_another_length(models):
+    assert scorer.open_model(models["run"], 0.75).described.audio.clip_seconds == 0.75
+    assert scorer.open_model(models["float32"], 0.5).described.audio.clip_seconds == 0.5
+    for form in ("versions", "float32"):
+        with pytest.raises(InputError, match=r"takes windows of 0.5 s; leave out --window_seconds"):
+            scorer.open_model(models[form], 0.75)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "fault"),
+    [
+        (lambda content: b"", f"not a .tflite file with its {NAME}"),
+        (lambda content: content[: len(content) // 2], f"not a .tflite file with its {NAME}"),
+        (lambda content: b"\0" * 2000 + content[2000:], "not a model that LiteRT can run"),
+        (lambda content: content.replace(b'"format": 1', b'"format": 2'), f"not a .tflite file with its {NAME}"),
+    ],
+    ids=["empty", "cut", "zeros", "changed in its archive"],
+)
+def test_a_damaged_tflite_file_is_refused_in_a_line(break_it, fault, models, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(break_it(models["float32"].read_bytes()))
+    with pytest.raises(InputError, match=fault):
+        scorer.open_model(path)
+
+
+def test_a_file_without_a_description_is_refused(models, run, tmp_path):
+    path = tmp_path / "plain.tflite"
+    path.write_bytes(convert.convert(Classifier.from_run(run), "float32"))
+    with pytest.raises(InputError, match="export the model again"):
+        scorer.open_model(path)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    (tmp_path / "file").write_text("text")
+    for name, fault in (("absent", "no such file or folder"), (".", "neither a run"), ("file", "not a .tflite file")):
+        with pytest.raises(InputError, match=fault):
+            scorer.open_model(tmp_path / name)
