@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from export import labels as labels_files
 from export import measurement, model_card, report
 from export.formats import Job
 from urbansound.audio.length import fit_length
 from urbansound.data import cache
 from urbansound.errors import InputError, system_fault
-from urbansound.files import new_folder, write_text
+from urbansound.files import new_folder
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, percent
 
@@ -67,7 +68,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         lost = measurement.too_much_lost(files, max_accuracy_drop)
         for format_name in lost:
             _remove((written[format_name].path, *written[format_name].others))
-        write_text(folder / "labels.txt", "".join(f"{label}\n" for label in classifier.class_names))
+        labels_files.write(folder, classifier)
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
     _say_what_lacks(out, lost, failed, max_accuracy_drop)

@@ -6,7 +6,7 @@ import numpy as np
 
 from export.serving import latency
 from export.tflite import profile
-from urbansound.report import metrics
+from urbansound.report import metrics, trust
 
 
 def baseline(classifier, scores, labels, recordings):
@@ -19,9 +19,12 @@ def baseline(classifier, scores, labels, recordings):
       recordings: str [clips].
 
     Returns:
-      What `metrics.evaluate` returns, and `parameters` of the model.
+      What `metrics.evaluate` returns, `parameters` of the model, and where it has thresholds `thresholds`, what these
+      do (see `trust.measure`).
     """
     figures = metrics.evaluate(labels, scores, recordings, list(classifier.class_names))
+    if classifier.thresholds is not None:
+        figures["thresholds"] = trust.measure(labels, np.asarray(scores), classifier.thresholds)
     return {**figures, "parameters": classifier.model.count_params()}
 
 

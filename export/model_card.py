@@ -6,7 +6,7 @@ from pathlib import Path
 from export import provenance
 from export import report as reports
 from urbansound.files import write_text
-from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
+from urbansound.report.tables import COLUMNS, cell, headline, percent, thresholds_table, totals
 from urbansound.text import markdown
 
 WEAKEST = 3
@@ -55,10 +55,23 @@ def _use(classifier):
         f"- To sort recordings like those it was trained on into its {len(classifier.class_names)} classes, one per "
         "window.",
         "- It knows no other sound and has no class for none: its scores add up to 1 for any input, silence too. "
-        "Choose the score from which you believe it on recordings of your own.",
+        f"{_belief(classifier.thresholds)}",
         "- Not for safety, policing or judging people: no figure here supports it, and a score proves no event.",
         "- Recordings from public places may hold speech; keep scores rather than sound.",
     ]
+
+
+def _belief(thresholds):
+    """From which score it is to be believed, in sentences."""
+    own = "Choose the score from which you believe it on recordings of your own."
+    if thresholds is None:
+        return own
+    wanted, accepted = (percent(thresholds[name]) for name in ("precision", "accepted"))
+    return (
+        f"`labels.json` has a threshold for each class, chosen for a precision of {wanted} on {thresholds['n_clips']} "
+        f"other clips ({thresholds['source']}), and a rule for sounds of no class, which accepts {accepted} of these. "
+        f"The rule was fitted to generated noise, hum and silence; it takes many other sounds for a class. {own}"
+    )
 
 
 def _data(run, report):
@@ -88,7 +101,16 @@ def _results(report):
         [markdown(label), *(cell(column, values[column]) for column in COLUMNS)]
         for label, values in keras["per_class"].items()
     ]
-    return [*lines, "", *reports.table(["class, in %", *COLUMNS.values()], rows, align=":")]
+    lines += ["", *reports.table(["class, in %", *COLUMNS.values()], rows, align=":")]
+    if keras.get("thresholds"):
+        caption, head, rows = thresholds_table(keras)
+        lines += [
+            "",
+            f"{caption}:",
+            "",
+            *reports.table(head, [[markdown(row[0]), *row[1:]] for row in rows], align=":"),
+        ]
+    return lines
 
 
 def _limits(data, report):

@@ -19,6 +19,14 @@ WINDOW_SECONDS = flags.DEFINE_float(
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "from one window's start to the next's; default: half a window"
 )
+THRESHOLD = flags.DEFINE_float(
+    "threshold",
+    None,
+    "a file whose score is lower is labelled none of these; 0: never; default: the run's own rule in thresholds.json, "
+    "which accepts nine of ten clips of its classes",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
 
 
 def main(argv):
@@ -36,7 +44,7 @@ def main(argv):
     if found.summary:
         print(shown(found.summary), file=sys.stderr)
     classifier = Classifier.from_run(run, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value)
-    table, faults = predict(classifier, found.files)
+    table, faults = predict(classifier, found.files, THRESHOLD.value)
     print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")
     for row in faults.itertuples():
         print(shown(f"{row.path}: {row.fault}"), file=sys.stderr)

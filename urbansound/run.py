@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from urbansound.files import (
 
 CLASS_NAMES_SHA256 = "class_names_sha256"  # in config.json: scores without the right names are wrong answers
 CLIP_COLUMNS = ("path", "label", "fold", "recording", "split")
+MEND = "delete it and run python -m urbansound.evaluate again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +40,11 @@ class Run:
     history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
-    model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes]
+    model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
     checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
+    thresholds.json    temperature that the model's logits are divided by, and the scores from which it is believed
+                       (`inference.calibration.fit`); absent where no recordings were kept to choose them by
     metrics.json       results on the test fold (`report.metrics.evaluate`)
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
@@ -186,8 +190,38 @@ class Run:
         """What `robustness.measure` found; None where it was not asked."""
         return self._table("robustness.csv", "condition", "accuracy")
 
-    def load_model(self):
+    @property
+    def thresholds(self):
+        """What `inference.calibration.fit` found for the model; None where it was not fitted.
+
+        Raises:
+          InputError: the file is damaged.
+        """
+        path = self.file("thresholds.json")
+        if not path.is_file():
+            return None
+        values, names = read_json(path), self.class_names
+        of_classes = [values.get(name) for name in ("classes", "weights")]
+        if not all(isinstance(column, dict) and list(column) == names for column in of_classes):
+            raise InputError(f"{path}: not thresholds of the run's classes; {MEND}")
+        thresholds, weights = (list(column.values()) for column in of_classes)
+        numbers = [values.get("temperature"), values.get("none"), values.get("bias"), *thresholds, *weights]
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise InputError(f"{path}: holds something else than numbers; {MEND}")
+        if values["temperature"] <= 0:
+            raise InputError(f"{path}: temperature must be above 0; {MEND}")
+        return values
+
+    @property
+    def temperature(self):
+        """What the model's logits are divided by; 1 where no temperature was fitted."""
+        return 1.0 if self.thresholds is None else self.thresholds["temperature"]
+
+    def load_model(self, calibrated=True):
         """The trained Keras model.
+
+        Args:
+          calibrated: whether its logits are divided by the run's temperature.
 
         Raises:
           InputError: training has not saved one yet; the file is damaged, or holds another model.
@@ -195,6 +229,7 @@ class Run:
         import keras
 
         from urbansound import models
+        from urbansound.models.temperature import divide
 
         path = self.file("model.keras")
         if not path.is_file():
@@ -210,7 +245,7 @@ class Run:
         wanted = [(None, audio.frames, audio.n_mels), (None, classes)]
         if [getattr(model, name, None) for name in ("input_shape", "output_shape")] != wanted:
             raise InputError(f"{path}: not this run's model, which takes {wanted[0]} and gives {classes} classes")
-        return model
+        return divide(model, self.temperature) if calibrated else model
 
     def _table(self, name, *columns):
         return read_csv(self.file(name), columns) if self.file(name).exists() else None

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export import labels
 from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
@@ -71,6 +72,8 @@ def _save(classifier, folder):
         "labels.txt": "".join(f"{name}\n" for name in classifier.class_names),
         DESCRIPTION: Description.of(classifier).to_json(),
     }
+    if classifier.thresholds is not None:
+        texts[labels.NAME] = labels.text(classifier)
     files = [folder / name for name in texts]  # the assets keep these names
     for file, text in zip(files, texts.values(), strict=True):
         file.write_text(text, encoding="utf-8")

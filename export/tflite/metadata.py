@@ -15,6 +15,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as tflite
 
+from export import labels
 from export.tflite import metadata_schema_py_generated as schema
 from export.tflite.join import pack, unpack
 from urbansound.inference.description import NAME as DESCRIPTION
@@ -36,8 +37,8 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
       description: what it is for; the front-end's settings are added.
 
     Returns:
-      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt and urbansound.json (see
-      `Description`).
+      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt, urbansound.json (see `Description`)
+      and, where the classifier has thresholds, labels.json (see `export.labels`).
     """
     model = unpack(content)
     settings = ", ".join(f"{key}={value}" for key, value in dataclasses.asdict(classifier.audio).items())
@@ -45,7 +46,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
         name=name,
         description=f"{description} Front-end: {settings}.".strip(),
         version=version,
-        subgraphMetadata=[_describe_graph(model.subgraphs[0], classifier.audio)],
+        subgraphMetadata=[_describe_graph(model.subgraphs[0], classifier)],
         author=author,
         license=licence,
         minParserVersion=PARSER,
@@ -61,6 +62,8 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
         # Without a time, so that the same model makes the same file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classifier.class_names))
         archive.writestr(zipfile.ZipInfo(DESCRIPTION), Description.of(classifier).to_json())
+        if classifier.thresholds is not None:
+            archive.writestr(zipfile.ZipInfo(labels.NAME), labels.text(classifier))
     return file.getvalue()
 
 
@@ -69,8 +72,8 @@ def read_metadata(content):
     model = unpack(content)
     (entry,) = [entry for entry in model.metadata if entry.name == BUFFER]
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        labels = archive.read(LABELS).decode().splitlines()
-    return schema.ModelMetadataT.InitFromPackedBuf(bytes(model.buffers[entry.buffer].data)), labels
+        names = archive.read(LABELS).decode().splitlines()
+    return schema.ModelMetadataT.InitFromPackedBuf(bytes(model.buffers[entry.buffer].data)), names
 
 
 def _pack(described):
@@ -79,12 +82,13 @@ def _pack(described):
     return bytes(builder.Output())
 
 
-def _describe_graph(graph, audio):
+def _describe_graph(graph, classifier):
+    audio = classifier.audio
     rank = len(graph.tensors[graph.inputs[0]].shape)
     return schema.SubGraphMetadataT(
         name=graph.name.decode() if graph.name else "main",
         inputTensorMetadata=[_describe_waveform(audio) if rank == 2 else _describe_log_mel(audio)],
-        outputTensorMetadata=[_describe_scores()],
+        outputTensorMetadata=[_describe_scores(classifier.thresholds is not None)],
     )
 
 
@@ -107,14 +111,17 @@ def _describe_log_mel(audio):
     )
 
 
-def _describe_scores():
-    labels = schema.AssociatedFileT(LABELS, "Class names, a line each.", schema.AssociatedFileType.TENSOR_AXIS_LABELS)
+def _describe_scores(with_thresholds):
+    files = [schema.AssociatedFileT(LABELS, "Class names, a line each.", schema.AssociatedFileType.TENSOR_AXIS_LABELS)]
+    if with_thresholds:
+        why = "Scores from which each class is believed, as JSON."
+        files.append(schema.AssociatedFileT(labels.NAME, why, schema.AssociatedFileType.DESCRIPTIONS))
     return schema.TensorMetadataT(
         name="scores",
         description="Probability of each class; they sum to 1.",
         content=_feature(),
         stats=schema.StatsT(max=[1.0], min=[0.0]),
-        associatedFiles=[labels],
+        associatedFiles=files,
     )
 
 

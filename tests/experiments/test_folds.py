@@ -16,7 +16,7 @@ from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.experiments import folds
 from urbansound.files import write_csv
-from urbansound.inference import evaluation
+from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
 from urbansound.report.predictions import predictions_table
 from urbansound.run import Run
@@ -94,6 +94,44 @@ def test_every_clip_is_tested_once(rotation):
     assert "random split" in done.stdout
     assert "A random split" in (home / "cv" / "random_1" / "report.html").read_text()
     assert "A random split" not in (home / "cv" / "fold_1" / "report.html").read_text()
+
+
+def test_a_fold_is_calibrated_by_the_others_and_its_own_clips_have_no_part(rotation):
+    home, *_ = rotation
+    runs = {fold: Run.open(home / "cv" / f"fold_{fold}") for fold in (1, 2)}
+    for fold, other in ((1, 2), (2, 1)):
+        clips = evaluation.out_of_training(runs[other], "test")
+        found = calibration.fit(clips, runs[fold].class_names, 0.9, f"test clips of fold_{other}")
+        assert runs[fold].thresholds["source"] == f"test clips of fold_{other}"
+        # float32 scores of another batch size.
+        assert runs[fold].temperature == pytest.approx(found["temperature"], rel=1e-3)
+        measured = json.loads((home / "cv" / f"fold_{fold}" / "metrics.json").read_text())
+        assert measured["temperature"] == runs[fold].temperature
+    assert Run.open(home / "cv" / "random_1").thresholds is None  # other splits' test clips trained it
+
+
+def test_a_cross_validation_that_is_killed_between_its_calibrations_ends_the_same(rotation):
+    home, arguments, _ = rotation
+    whole = (home / "cv" / "crossval.json").read_bytes()
+    thresholds = [(home / "cv" / f"fold_{fold}" / "thresholds.json") for fold in (1, 2)]
+    before = [path.read_bytes() for path in thresholds]
+    thresholds[1].unlink()  # of the second, which was measured after it was written
+    done = command("crossval", *arguments, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert ": training" not in done.stdout
+    assert [path.read_bytes() for path in thresholds] == before
+    assert (home / "cv" / "crossval.json").read_bytes() == whole
+
+
+def test_a_fold_that_was_measured_with_other_thresholds_is_measured_again(rotation):
+    home, arguments, _ = rotation
+    path = home / "cv" / "fold_2" / "metrics.json"
+    before = path.read_bytes()
+    metrics = json.loads(before)
+    metrics["thresholds"]["none"]["threshold"] += 0.01
+    path.write_text(json.dumps(metrics))
+    assert command("crossval", *arguments, cwd=home).returncode == 0
+    assert path.read_bytes() == before
 
 
 def test_a_restart_keeps_what_is_finished_and_ends_the_rest_the_same(rotation):

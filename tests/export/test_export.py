@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 from export import exporting
 from export.tflite import metadata
 from running import TINY, command
+from urbansound.run import Run
 
 FORMATS = ["saved_model", "float32", "float16", "int8", "int8_spectrogram"]
 FILES = {
-    *("report.json", "report.md", "report.png", "MODEL_CARD.md", "labels.txt", "street", "frontend"),
+    *("report.json", "report.md", "report.png", "MODEL_CARD.md", "labels.txt", "labels.json", "street", "frontend"),
     *("models.config", "batching.config", "monitoring.config", "docker-compose.yml"),
     *(f"street_{name}.tflite" for name in FORMATS[1:]),
 }
@@ -81,6 +83,31 @@ def test_files_name_themselves_and_the_classes_in_order(home, exported):
         assert interpreter.get_output_details()[0]["shape"].tolist() == [1, len(labels)]
 
 
+def test_without_thresholds_labels_json_holds_the_labels_only(home, exported):
+    _, out = exported
+    labels = (home / "run" / "labels.txt").read_text().splitlines()
+    assert json.loads((out / "labels.json").read_text()) == {"labels": labels, "thresholds": None}
+
+
+def test_every_file_is_calibrated_and_carries_the_thresholds(tone_run, tmp_path):
+    process = command("export", f"--run_dir={tone_run / 'run'}", f"--out={tmp_path / 'out'}", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    out, run = tmp_path / "out", Run.open(tone_run / "run")
+    expected = {"labels": run.class_names, "thresholds": run.thresholds}
+    texts = [(out / "labels.json").read_text(), (out / "urbansound" / "1" / "assets" / "labels.json").read_text()]
+    for name in FORMATS[1:]:
+        with zipfile.ZipFile(out / f"urbansound_{name}.tflite") as archive:
+            texts.append(archive.read("labels.json").decode())
+    assert all(json.loads(text) == expected for text in texts)
+    report, metrics = (json.loads(path.read_text()) for path in (out / "report.json", run.file("metrics.json")))
+    # Nine test clips, of which one that moves to the next of 15 bins counts for 11 points; int8 moves scores by some
+    # hundredths.
+    assert report["keras"]["calibration"]["ece"] == pytest.approx(metrics["calibration"]["ece"], abs=1e-4)
+    for file in report["files"]:
+        assert file["max_score_difference"] < (0.1 if "int8" in file["format"] else 5e-3)
+    assert "`labels.json` has a threshold for each class" in (out / "MODEL_CARD.md").read_text()
+
+
 def test_a_file_that_loses_too_much_is_not_kept_and_the_command_fails(home):
     # A file that must gain twenty points is one that lost too much.
     which = ("--formats=float32,int8_spectrogram", "--max_accuracy_drop=-20")
@@ -89,7 +116,7 @@ def test_a_file_that_loses_too_much_is_not_kept_and_the_command_fails(home):
     assert process.returncode == 2
     assert "float32, int8_spectrogram lost more than -20 points" in process.stderr.splitlines()[-1]
     assert {path.name for path in out.iterdir()} == {
-        *("report.json", "report.md", "report.png", "MODEL_CARD.md", "labels.txt"),
+        *("report.json", "report.md", "report.png", "MODEL_CARD.md", "labels.txt", "labels.json"),
     }
     assert [file["kept"] for file in json.loads((out / "report.json").read_text())["files"]] == [False, False]
     shutil.rmtree(out)

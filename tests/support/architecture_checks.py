@@ -14,7 +14,7 @@ from urbansound import models
 from urbansound.config import AudioConfig, Config, ModelConfig
 from urbansound.data import cache
 from urbansound.data.pipeline import evaluation_batches
-from urbansound.models import parts
+from urbansound.models import parts, temperature
 from urbansound.models.record import Architecture
 from urbansound.run import Run
 from urbansound.training import stages
@@ -169,6 +169,17 @@ def layers_are_adapted_in_order_to_what_they_take(case):
         np.testing.assert_allclose(data, expected, rtol=1e-4, atol=1e-3)
 
 
+def a_temperature_divides_the_logits(case):
+    network = keras.Model.from_config(case.network.get_config())
+    network.set_weights(case.network.get_weights())
+    calibrated = temperature.divide(network, 0.6)
+    powers = case.scores.astype(np.float64) ** (1 / 0.6)
+    # Logits of float32 are off by some 1e-6 of their size.
+    np.testing.assert_allclose(
+        calibrated.predict(case.log_mels, verbose=0), powers / powers.sum(axis=1, keepdims=True), atol=1e-4
+    )
+
+
 def a_record_names_layers_that_cut_its_network_in_two(case):
     record, network = case.record, case.network
     *ends, last = [end for end, _ in record.int8.pieces]
@@ -206,5 +217,6 @@ CHECKS = (
     a_network_is_its_config_and_its_weights,
     a_stage_trains_all_that_is_trainable,
     layers_are_adapted_in_order_to_what_they_take,
+    a_temperature_divides_the_logits,
     a_record_names_layers_that_cut_its_network_in_two,
 )

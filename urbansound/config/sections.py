@@ -271,5 +271,11 @@ class TrainConfig(Checked):
     early_stopping: int = setting(
         0, "stop after this many epochs without a better validation loss; 0: never", minimum=0
     )
+    threshold_precision: float = setting(
+        0.9,
+        "share of right answers that each class's threshold in thresholds.json is chosen for, on validation clips",
+        above=0,
+        maximum=1,
+    )
     seed: int = setting(1, "seed of weights, order, augmentation and splits", minimum=0)
     deterministic: bool = setting(False, "bit-exact repetition, somewhat slower")

@@ -8,7 +8,9 @@ from urbansound.data import datasets, prepare, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
 from urbansound.files import lock, read_csv, read_json, write_csv, write_json
+from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
+from urbansound.report import trust
 from urbansound.training import fit
 
 RANDOM = "random"
@@ -17,7 +19,8 @@ RANDOM = "random"
 def cross_validate(path, config, protocol, test_folds=None, random_splits=None, jobs=1):
     """Test every fold once and pool the results.
 
-    A run that is finished is kept, one that is not goes on from its last whole epoch.
+    A run that is finished is kept, one that is not goes on from its last whole epoch. Runs that no clip validates are
+    calibrated by the other folds' test clips, where there are other folds.
 
     Args:
       path: directory of the runs: fold_1/, fold_2/ … and random_1/, random_2/ …; gets crossval.json,
@@ -50,12 +53,33 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
 def _finish(path, runs, protocol, jobs):
     """Train what is not finished, and pool the results."""
     processes.train([run for run in runs.values() if not run.file("metrics.json").exists()], jobs)
+    _calibrate([run for run in runs.values() if run.config.data.split != RANDOM])
     results, predictions = report.pool({name: _outcome(run) for name, run in runs.items()}, protocol)
     config = next(iter(runs.values())).config
     write_csv(path / "predictions.csv", predictions)
     report.write(path, results, predictions, dataclasses.asdict(config), datasets.dataset(config.data.dataset).warnings)
     write_json(path / "crossval.json", results)
     return results
+
+
+def _calibrate(runs):
+    """Calibrate the runs that no clip validates, each by the other folds' test clips, and measure them again.
+
+    The clips of a fold are scored by its own run, which was not trained on them. So no test clip has a part in the
+    temperature and the thresholds that it is measured with.
+    """
+    lacking = [run for run in runs if run.thresholds is None and not (run.clips.split == splits.VALIDATION).any()]
+    if lacking and len(runs) > 1:
+        tested = {run.path: evaluation.out_of_training(run, splits.TEST) for run in runs}
+        for run in lacking:
+            others = [other for other in runs if other.path != run.path]
+            source = f"test clips of {', '.join(other.path.name for other in others)}"
+            clips = calibration.Clips.joined([tested[other.path] for other in others])
+            evaluation.write_thresholds(run, clips, source)
+    for run in runs:
+        found, measured = run.thresholds, read_json(run.file("metrics.json")).get("thresholds")
+        if found is not None and (measured is None or not trust.is_of(measured, found)):
+            evaluation.evaluate(run)
 
 
 def plan(config, folds, protocol, test_folds=None, random_splits=None):

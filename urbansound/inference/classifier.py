@@ -14,6 +14,7 @@ from urbansound.audio.length import lengthen
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig
 from urbansound.errors import InputError
+from urbansound.models.temperature import divide
 
 WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
 
@@ -28,25 +29,27 @@ class Classifier:
     short_clips: str  # what becomes of a waveform shorter than a window: "repeat" or "zeros"
     class_names: tuple[str, ...]
     architectures: tuple[str, ...]  # of the model's networks, in their order
+    thresholds: dict | None = None  # the scores from which it is believed, see `calibration.fit`
 
     @classmethod
-    def from_run(cls, run, window_seconds=None, window_hop_seconds=None):
+    def from_run(cls, run, window_seconds=None, window_hop_seconds=None, calibrated=True):
         """The classifier of a trained Run.
 
         Args:
           run: a Run.
           window_seconds: length of a window; default: of the clips that the run trained on.
           window_hop_seconds: from one window's start to the next's; default: half a window.
+          calibrated: whether the model is (see `Run.load_model`).
 
         Raises:
           InputError: the run has no model yet; the model can't take windows of that length; a hop
             that is not above 0 and at most the window.
         """
-        config, model = run.config, run.load_model()
+        config, model = run.config, run.load_model(calibrated)
         audio = config.audio
         if window_seconds is not None and window_seconds != audio.clip_seconds:
             audio = dataclasses.replace(audio, clip_seconds=float(window_seconds))
-            model = _for_window(model, audio, run)
+            model = _for_window(model, audio, run, run.temperature if calibrated else 1)
         hop_seconds = audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds
         within = 0 < hop_seconds <= audio.clip_seconds  # false for NaN, which is no number of samples
         hop = round(hop_seconds * audio.sample_rate) if within else 0
@@ -55,7 +58,8 @@ class Classifier:
                 "window_hop_seconds must be above 0 and at most the window. "
                 f"Received: window_hop_seconds={hop_seconds:g}, window_seconds={audio.clip_seconds:g}"
             )
-        return cls(model, audio, hop, config.data.short_clips, tuple(run.class_names), tuple(run.architectures))
+        names = tuple(run.class_names), tuple(run.architectures)
+        return cls(model, audio, hop, config.data.short_clips, *names, run.thresholds if calibrated else None)
 
     def score(self, waveforms):
         """Scores float32 [batch, classes] of waveforms float32 [batch, samples >= 1]; see `score_waveforms`."""
@@ -147,7 +151,7 @@ def _compiled(classifier):
     return tf.function(classifier.score, input_signature=signature, autograph=False)
 
 
-def _for_window(model, audio, run):
+def _for_window(model, audio, run, temperature):
     """A run's model for windows of another length."""
     longer, _ = models.build((audio.frames, audio.n_mels), model.output_shape[-1], run.config.model)
     if [weight.shape for weight in longer.weights] != [weight.shape for weight in model.weights]:
@@ -156,7 +160,7 @@ def _for_window(model, audio, run):
         )
     # From the file: set_weights leaves what layers derive from their weights, as Keras's Normalization does.
     longer.load_weights(run.file("model.keras"))
-    return longer
+    return divide(longer, temperature)
 
 
 def _in_chunks(function, items):

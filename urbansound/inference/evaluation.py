@@ -1,29 +1,33 @@
-"""A trained run on its test fold: scores, figures, pictures, the page."""
+"""A trained run on its test fold: calibration, scores, figures, pictures, the page."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import cache, datasets
+from urbansound.data import background, cache, datasets
 from urbansound.data.prepare import cache_entries
+from urbansound.data.splits import VALIDATION
 from urbansound.files import write_csv, write_json
-from urbansound.inference import robustness
-from urbansound.inference.classifier import Classifier, score_clips
-from urbansound.models.ensemble import members
+from urbansound.inference import calibration, robustness
+from urbansound.inference.classifier import Classifier, score_clips, window_starts
+from urbansound.models.ensemble import leaves, members
 from urbansound.progress import bar
-from urbansound.report import metrics, page, plots
+from urbansound.report import metrics, page, plots, trust
 from urbansound.report.crossval import LEAKS
 from urbansound.report.predictions import predictions_table, worst_mistakes
-from urbansound.report.tables import robustness_table
+from urbansound.report.tables import robustness_table, thresholds_table
 
 SHOWN_CLIPS = 16
 
 
 def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
     """Score the test clips and write metrics.json, predictions.csv, the pictures and report.html.
+
+    A run without thresholds.json that has validation clips is calibrated by them first.
 
     Args:
       run: a trained Run.
@@ -32,8 +36,9 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       corruptions: also through a phone line, clipped, louder, quieter, in 8 bits, into robustness.csv.
 
     Returns:
-      The metrics (see `report.metrics.evaluate`); of an ensemble also `members`, each member's accuracy by
-      itself, by its name.
+      The metrics (see `report.metrics.evaluate`); `temperature` and `thresholds`, what they do on the test clips (see
+      `report.trust.measure`), both None for a run that is not calibrated; of an ensemble also `members`, each
+      member's accuracy by itself, by its name.
 
     Raises:
       InputError: the run has no model yet, a test clip is gone, there is no noise in noise_dir, or another process
@@ -45,11 +50,17 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
 
 def _evaluate(run, conditions):
     class_names = run.class_names
+    if run.thresholds is None:
+        _calibrate(run)
     test, entries, labels = clips_of(run, "test")
     classifier = Classifier.from_run(run)
     scores = score_entries(entries, classifier)
     salience = test.salience if test.salience.notna().any() else None
     values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
+    values["temperature"] = values["thresholds"] = None
+    if run.thresholds is not None:
+        values["temperature"] = run.temperature
+        values["thresholds"] = trust.measure(labels, scores, run.thresholds)
     if accuracies := _member_accuracies(entries, labels, classifier):
         values["members"] = accuracies
     predictions = predictions_table(test, scores, class_names)
@@ -60,6 +71,48 @@ def _evaluate(run, conditions):
     _write_report(run, values, predictions, entries, classifier.model.count_params())
     write_json(run.file("metrics.json"), values)  # last: it says that the run is finished
     return values
+
+
+def _calibrate(run):
+    """Write thresholds.json by the run's validation clips, where there are any."""
+    if (run.clips.split == VALIDATION).any():
+        write_thresholds(run, out_of_training(run, VALIDATION), "validation clips")
+
+
+def out_of_training(run, split):
+    """The `calibration.Clips` of a split that a run was not trained on, scored by its networks as they were trained."""
+    clips, entries, labels = clips_of(run, split)
+    classifier = Classifier.from_run(run, calibrated=False)
+    networks, shares = zip(*leaves(classifier.model), strict=True)
+    counts = [len(_starts(waveform, classifier)) for _, waveform in cache.waveforms(entries)]
+    others = list(background.sounds(classifier.audio.sample_rate, classifier.audio.clip_samples))
+    scores, of_others = [], []
+    for network in networks:
+        alone = dataclasses.replace(classifier, model=network)
+        with bar("scoring clips") as on_progress:
+            scores.append(score_clips(_windows(entries, classifier), sum(counts), alone, on_progress=on_progress))
+        of_others.append(score_clips(enumerate(others), len(others), alone))
+    owners, recordings = np.repeat(np.arange(len(labels)), counts), clips.recording.to_numpy(str)
+    return calibration.Clips(np.stack(scores), np.array(shares), owners, labels, recordings, np.stack(of_others))
+
+
+def write_thresholds(run, clips, source):
+    """Write a run's thresholds.json by `calibration.Clips`; `source` says in words which these are."""
+    found = calibration.fit(clips, run.class_names, run.config.train.threshold_precision, source)
+    write_json(run.file("thresholds.json"), found)
+
+
+def _windows(entries, classifier):
+    """(number, window float32 [at most clip_samples]) of all windows of cached clips, in order."""
+    number = itertools.count()
+    for _, waveform in cache.waveforms(entries):
+        for start in _starts(waveform, classifier):
+            yield next(number), waveform[start : start + classifier.audio.clip_samples]
+
+
+def _starts(waveform, classifier):
+    samples = classifier.audio.clip_samples
+    return window_starts(max(len(waveform), samples), samples, classifier.hop).numpy()
 
 
 def clips_of(run, split):
@@ -104,6 +157,7 @@ def _write_report(run, values, predictions, entries, parameters):
             ("confusion_matrix.png", "Confusion matrix", "Test clips by true and predicted class"),
             ("class_bars.png", "Classes", "F1, precision and recall of every class"),
             ("calibration.png", "Calibration", "Share of right answers by the confidence that they were given with"),
+            ("coverage.png", "Coverage", "Share of right answers among the clips of the highest scores"),
             ("mistakes.jpg", "Worst mistakes", "Log-mel spectrograms of the test clips listed below"),
         )
     ]
@@ -111,6 +165,7 @@ def _write_report(run, values, predictions, entries, parameters):
         plots.confusion_matrix(values["confusion"], class_names),
         plots.class_bars(values["per_class"]),
         plots.calibration(values["calibration"]),
+        plots.coverage(values["coverage"], values["thresholds"]),
         plots.log_mel_grid(log_mels, shown, class_names, hop_seconds, band_centres(config.audio)),
     )
     for picture, figure in zip(pictures, figures, strict=True):
@@ -119,7 +174,7 @@ def _write_report(run, values, predictions, entries, parameters):
         alt = "Loss and accuracy of training and validation clips by epoch"
         pictures.insert(0, page.Picture(run.file("learning_curves.png"), "Learning curves", alt))
         plots.save(plots.learning_curves(history), pictures[0].path)
-    tables = []
+    tables = [] if values["thresholds"] is None else [page.Table("Thresholds", *thresholds_table(values), 3)]
     if (measured := run.robustness) is not None:
         tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
         if measured.noise.notna().any():

@@ -7,16 +7,20 @@ from urbansound.data import audio_files, cache
 from urbansound.inference.classifier import score_clips
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
+from urbansound.report.trust import known
 
 PLACES = ("label", "second", "third")
+NONE = "none of these"  # the label of a sound that is taken for no class
 
 
-def predict(classifier, files):
+def predict(classifier, files, threshold=None):
     """Scores of audio files of any length, format and rate.
 
     Args:
       classifier: a Classifier.
       files: their paths.
+      threshold: a file whose largest score is below it is labelled NONE; None: as the classifier's thresholds say,
+        where it has any. Its scores and the names of the second and third class stay.
 
     Returns:
       (table, faults): a row per readable file in order: path, label, score, second, second_score,
@@ -34,7 +38,12 @@ def predict(classifier, files):
 
     with bar("scoring files") as on_progress:
         scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
-    table = _top(names, scores, classifier.class_names).drop(index=list(faults))
+    table = _top(names, scores, classifier.class_names)
+    if threshold is not None:
+        table.loc[table.score < threshold, "label"] = NONE
+    elif classifier.thresholds is not None:
+        table.loc[known(scores, classifier.thresholds) < classifier.thresholds["none"], "label"] = NONE
+    table = table.drop(index=list(faults))
     broken = pd.DataFrame([(names[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
 

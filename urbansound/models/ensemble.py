@@ -39,6 +39,18 @@ def members(model):
     return {network.name: network for network in networks}
 
 
+def leaves(model, share=1.0):
+    """The networks that a model is the weighted mean of, those of ensembles within it too.
+
+    Returns:
+      [(keras.Model, share)], in their order; shares add up to `share`. Any other model is its own only network.
+    """
+    networks = members(model).values()
+    if not networks:
+        return [(model, share)]
+    return [leaf for network in networks for leaf in leaves(network, share / len(networks))]
+
+
 def _with_different_names(networks):
     """The networks; those whose name occurs more than once get a number after it, since Keras asks for that."""
     counts, seen = Counter(network.name for network in networks), Counter()

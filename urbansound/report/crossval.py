@@ -145,12 +145,14 @@ def _pictures(path, results):
     """Draw and save the pictures; their page.Pictures."""
     matrix = plots.confusion_matrix(results["confusion"], list(results["per_class"]))
     bars, reliability = plots.class_bars(results["per_class"]), plots.calibration(results["calibration"])
+    surest = plots.coverage(results["coverage"])
     trust = "Share of right answers by the confidence that they were given with"
     drawn = (
         ("folds.png", "Folds", "Accuracy of every fold with its 95 % interval", plots.folds(results)),
         ("confusion_matrix.png", "Confusion matrix", "Test clips of all folds by true and predicted class", matrix),
         ("class_bars.png", "Classes", "F1, precision and recall of every class", bars),
         ("calibration.png", "Calibration", trust, reliability),
+        ("coverage.png", "Coverage", "Share of right answers among the clips of the highest scores", surest),
     )
     for name, _, _, figure in drawn:
         plots.save(figure, path / name)

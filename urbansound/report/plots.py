@@ -17,6 +17,7 @@ __all__ = [
     "calibration",
     "class_bars",
     "confusion_matrix",
+    "coverage",
     "draw_log_mel",
     "folds",
     "learning_curves",
@@ -144,6 +145,32 @@ def calibration(values):
     counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     for panel in (axes, counts):
         panel.grid(axis="y")
+    return figure
+
+
+@styled
+def coverage(points, thresholds=None):
+    """Accuracy of the clips of the highest scores, by their share of all clips.
+
+    Args:
+      points: what `trust.coverage` returns.
+      thresholds: what `trust.measure` returns, whose clips that are not "none of these" are marked; None: no mark.
+    """
+    figure = new_figure(4.6, 3.4)
+    axes = figure.subplots()
+    axes.plot([p["coverage"] for p in points], [p["accuracy"] for p in points], color=BLUE, marker="o", ms=3)
+    if thresholds is not None and thresholds["none"]["accepted"]:
+        none = thresholds["none"]
+        label = "all that are not “none of these”"
+        axes.plot(none["accepted"], none["accuracy"], "D", color=INK, ms=6, label=label)
+        axes.legend(loc="lower left")
+    axes.set(
+        xlim=(0, 1.02), ylim=(0, 1.02), xlabel="share of the clips, those of the highest scores", ylabel="accuracy"
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.grid()
+    axes.set_title("Accuracy of the surest answers")
     return figure
 
 

@@ -108,8 +108,33 @@ def totals(metrics):
     rows["calibration"] = (
         f"{percent(metrics['calibration']['ece'])} between confidence and accuracy (expected calibration error)"
     )
+    if metrics.get("thresholds"):
+        rows["temperature"], rows["none of these"] = _trust(metrics["thresholds"])
+    elif "thresholds" in metrics:
+        rows["temperature"] = "not fitted, no clip validates: --val_fraction=0.15 keeps some for it"
     rows["majority"] = f"{percent(metrics['majority_accuracy'])} by always answering the most frequent class"
     return rows
+
+
+def thresholds_table(metrics):
+    """(caption, head, rows) of the thresholds in what `evaluation.evaluate` returns, the rows as text."""
+    rows = [
+        (label, *map(percent, (row["threshold"], row["precision"], row["recall"])))
+        for label, row in metrics["thresholds"]["classes"].items()
+    ]
+    wanted = percent(metrics["thresholds"]["wanted_precision"])
+    caption = f"Scores from which a class was right {wanted} of the time, or as often as it could be, on other clips"
+    return caption, ["class", "threshold", "precision on test clips", "recall on test clips"], rows
+
+
+def _trust(thresholds):
+    """What was fitted, and what becomes of the test clips, in words."""
+    none = thresholds["none"]
+    clips, recordings = thresholds["n_clips"], thresholds["n_recordings"]
+    return (
+        f"{thresholds['temperature']:.3g}, fitted to {clips} clips of {recordings} recordings ({thresholds['source']})",
+        f"not said of {percent(none['accepted'])} of the test clips; {percent(none['accuracy'])} of these are right",
+    )
 
 
 def cell(name, value):

@@ -1,6 +1,8 @@
 """Metadata: what the files say of themselves, and that MediaPipe's AudioClassifier opens them."""
 
+import dataclasses
 import io
+import json
 import time
 import zipfile
 
@@ -93,6 +95,19 @@ def test_labels_and_description_lie_uncompressed_in_an_archive_after_the_model(f
         assert Description.from_json(archive.read(described)) == Description.of(classifier)
 
 
+def test_thresholds_lie_beside_the_labels(classifier, plain):
+    thresholds = {"none": 0.3, "classes": dict.fromkeys(NAMES, 0.5), "temperature": 0.7}
+    believed = dataclasses.replace(classifier, thresholds=thresholds)
+    content = described(plain["float32"], believed)
+    _, target = tensors(content)
+    labels, others = target.associatedFiles
+    assert labels.type == schema.AssociatedFileType.TENSOR_AXIS_LABELS
+    assert (others.name, others.type) == ("labels.json", schema.AssociatedFileType.DESCRIPTIONS)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert json.loads(archive.read("labels.json")) == {"labels": list(NAMES), "thresholds": thresholds}
+    assert metadata.read_metadata(content)[1] == list(NAMES)
+
+
 def test_metadata_changes_no_score(files, plain):
     windows = sounds(AUDIO, 3)
     for name in convert.FORMATS:
@@ -111,6 +126,13 @@ def scores_by_mediapipe(content, folder, waveforms, rate):
             scores = {category.category_name: category.score for category in result.classifications[0].categories}
             rows.append([scores[name] for name in NAMES])
     return np.array(rows, np.float32)
+
+
+def test_mediapipe_opens_a_file_with_thresholds(classifier, plain, tmp_path):
+    believed = dataclasses.replace(classifier, thresholds={"classes": dict.fromkeys(NAMES, 0.5), "none": 0.9})
+    windows = sounds(AUDIO, 3)
+    scores = scores_by_mediapipe(described(plain["float32"], believed), tmp_path, windows, AUDIO.sample_rate)
+    np.testing.assert_allclose(scores, classifier.score_windows(windows), atol=1e-4)
 
 
 # float32 within the order of sums; the others as in test_tflite.

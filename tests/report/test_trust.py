@@ -1,0 +1,58 @@
+"""Coverage and thresholds by counting."""
+
+import math
+
+import numpy as np
+import pytest
+
+from urbansound.report import trust
+
+SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)
+LABELS = np.array([0, 1, 1, 0])  # the two surest are right
+THRESHOLDS = {
+    "none": 0.2, "weights": {"dog": -0.5, "siren": -1.5}, "bias": -2.0,
+    "classes": {"dog": 0.65, "siren": 0.85}, "precision": 0.9,
+    "temperature": 0.5, "source": "validation clips", "n_clips": 10, "n_recordings": 5,
+}  # fmt: skip
+
+
+def test_accuracy_of_the_surest_clips():
+    points = trust.coverage(LABELS, SCORES)
+    assert [(p["coverage"], p["accuracy"]) for p in points] == [(0.25, 1.0), (0.5, 1.0), (0.75, 2 / 3), (1.0, 0.5)]
+    assert [p["score"] for p in points] == pytest.approx([0.9, 0.8, 0.7, 0.6])
+
+
+def test_of_many_clips_there_are_twenty_points_the_last_of_all():
+    generator = np.random.default_rng(0)
+    scores, labels = generator.dirichlet(np.ones(3), 1000), generator.integers(0, 3, 1000)
+    points = trust.coverage(labels, scores)
+    assert len(points) == trust.STEPS
+    assert points[-1]["coverage"] == 1
+    assert points[-1]["accuracy"] == pytest.approx(np.mean(scores.argmax(axis=1) == labels))
+    for point in points:  # the random scores tie nowhere
+        taken = scores.max(axis=1) >= point["score"]
+        assert taken.mean() == point["coverage"]
+        assert np.mean(scores[taken].argmax(axis=1) == labels[taken]) == pytest.approx(point["accuracy"])
+
+
+def test_known_is_a_logistic_of_log_scores():
+    values = trust.known(SCORES, THRESHOLDS)
+    for value, (dog, siren) in zip(values, SCORES.astype(np.float64), strict=True):
+        assert value == pytest.approx(1 / (1 + math.exp(2 + 0.5 * math.log(dog) + 1.5 * math.log(siren))), rel=1e-12)
+    # What an int8 file rounds to 0 counts as a quarter of its step.
+    zero, quarter = trust.known(np.array([[1.0, 0.0], [1.0, 1 / 512]]), THRESHOLDS)
+    assert zero == quarter
+
+
+def test_thresholds_on_test_clips():
+    values = trust.known(SCORES, THRESHOLDS)  # 0.82, 0.30, 0.50, 0.31
+    result = trust.measure(LABELS, SCORES.astype(np.float64), {**THRESHOLDS, "none": float(values[2])})
+    assert result["none"] == {"threshold": values[2], "accepted": 0.5, "accuracy": 0.5}
+    assert result["classes"]["dog"] == {"threshold": 0.65, "precision": 0.5, "recall": 0.5}
+    assert result["classes"]["siren"] == {"threshold": 0.85, "precision": None, "recall": 0.0}
+    assert (result["temperature"], result["wanted_precision"]) == (0.5, 0.9)
+
+
+def test_what_nothing_is_above_is_none():
+    result = trust.measure(LABELS, SCORES, {**THRESHOLDS, "none": 0.99})
+    assert result["none"] == {"threshold": 0.99, "accepted": 0.0, "accuracy": None}

@@ -1,0 +1,102 @@
+"""How far answers can be believed by their scores: accuracy by coverage, and what thresholds do."""
+
+import numpy as np
+from scipy.special import expit
+
+STEPS = 20  # of coverage
+LEAST = 1 / 512  # of a score whose logarithm is taken
+
+
+def coverage(labels, scores):
+    """Accuracy of the clips of the highest scores.
+
+    Args:
+      labels: int [clips], the true classes.
+      scores: float [clips, classes].
+
+    Returns:
+      [{`coverage`: share of the clips, `score`: the lowest of theirs, `accuracy`: share of right answers}] for shares
+      of 1 / STEPS, 2 / STEPS … 1, as far as there are clips. 1 - accuracy is the risk.
+
+    Source: El-Yaniv and Wiener 2010 (risk and coverage).
+    """
+    largest, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    order = np.argsort(-largest, kind="stable")
+    hits = np.cumsum(right[order])
+    counts = np.unique(np.round(np.linspace(0, len(labels), STEPS + 1)[1:]).astype(int))
+    return [
+        {
+            "coverage": count / len(labels),
+            "score": float(largest[order[count - 1]]),
+            "accuracy": float(hits[count - 1] / count),
+        }
+        for count in counts.tolist()
+        if count
+    ]
+
+
+def log_scores(scores):
+    """Natural logarithms of scores, of LEAST at least: an int8 output has steps of 1/256. Any shape to the same."""
+    return np.log(np.maximum(np.asarray(scores, np.float64), LEAST))
+
+
+def known(scores, thresholds):
+    """How sure it is that sounds belong to any class: 1 / (1 + exp(-(bias + sum of weight * log score))).
+
+    It was fitted to tell clips of the classes from generated noise; of other sounds it is a guess.
+
+    Args:
+      scores: float [clips, classes], calibrated.
+      thresholds: what `inference.calibration.fit` returned, of which it takes `weights` and `bias`.
+
+    Returns:
+      float64 [clips], 0 to 1. A sound below `thresholds["none"]` is none of the classes.
+    """
+    return expit(log_scores(scores) @ np.array(list(thresholds["weights"].values())) + thresholds["bias"])
+
+
+def measure(labels, scores, thresholds):
+    """What a run's thresholds do on its test clips.
+
+    Args:
+      labels: int [clips].
+      scores: float [clips, classes].
+      thresholds: what `inference.calibration.fit` returned.
+
+    Returns:
+      A dict for JSON: `none` {`threshold`, `accepted`: share of clips whose value of `known` is at least that,
+      `accuracy` of those}; `classes` {label: {`threshold`, `precision`, `recall` of the clips whose score of it is at
+      least that}}; `wanted_precision`; `temperature`, `source`, `n_clips`, `n_recordings` of the fit. What is undefined
+      is None.
+    """
+    accepted, right = known(scores, thresholds) >= thresholds["none"], scores.argmax(axis=1) == labels
+    classes = {}
+    for i, (label, threshold) in enumerate(thresholds["classes"].items()):
+        above, true = scores[:, i] >= threshold, labels == i
+        found = int(np.sum(above & true))
+        classes[label] = {
+            "threshold": threshold,
+            "precision": _share(found, above.sum()),
+            "recall": _share(found, true.sum()),
+        }
+    return {
+        "none": {
+            "threshold": thresholds["none"],
+            "accepted": _share(accepted.sum(), len(labels)),
+            "accuracy": _share(np.sum(accepted & right), accepted.sum()),
+        },
+        "classes": classes,
+        "wanted_precision": thresholds["precision"],
+        **{name: thresholds[name] for name in ("temperature", "source", "n_clips", "n_recordings")},
+    }
+
+
+def is_of(measured, thresholds):
+    """Whether what `measure` returned is of these thresholds."""
+    of_classes = [row["threshold"] for row in measured["classes"].values()]
+    numbers = (measured["temperature"], measured["none"]["threshold"], of_classes)
+    return numbers == (thresholds["temperature"], thresholds["none"], list(thresholds["classes"].values()))
+
+
+def _share(part, whole):
+    return float(part / whole) if whole else None
