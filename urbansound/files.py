@@ -9,6 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from urbansound.errors import InputError, reason
@@ -238,7 +239,8 @@ def read_csv(path, columns=()):
     """
     types = dict.fromkeys(NAMES, str) | TYPES
     try:
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+        with np.errstate(invalid="ignore"):  # an infinite integer: what comes of it is refused
+            table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except (OSError, ValueError, TypeError, OverflowError) as error:
         fault = reason(error) if isinstance(error, OSError) else error
         raise InputError(f"{path}: not a table ({fault})") from None
