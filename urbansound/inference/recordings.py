@@ -17,7 +17,7 @@ import pandas as pd
 import urbansound
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
-from urbansound.files import lock, read_json, write_json
+from urbansound.files import PARTS, lock, read_json, remove_parts, write_json
 from urbansound.inference.listeners import ENTRY, EVENTS, PROGRESS, Listener, listen, state
 from urbansound.journal import Journal
 from urbansound.report import event_tables, score_table
@@ -71,12 +71,14 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
     listener = Listener(plan)
     about = _about(plan, listener)
     out.mkdir(parents=True, exist_ok=True)
-    with lock(out):
+    with lock(out) as held:
+        if held:
+            remove_parts(out, f"recordings/**/{PARTS}")
         _begin(out, about)
-        progress = _Progress(paths, on_progress)
         journal = Journal(out / "journal.jsonl")
         done = {entry["path"]: entry for entry in journal.entries}
         waiting = [path for path in paths if not _is_done(path, done)]
+        progress = _Progress(len(paths), len(paths) - len(waiting), on_progress)
 
         def say(place, kind, value):
             path = waiting[place]
@@ -85,16 +87,18 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
             elif kind == PROGRESS:
                 progress.heard(path, *value)
             elif kind == ENTRY:
-                for form in forms.values():
-                    form.write(_events(value), _table_path(out, path, form.suffix), about)
+                _write_own(out, path, value, forms, about)
                 journal.add(value)
                 done[value["path"]] = value
                 progress.done(path, value["seconds"])
 
-        progress.skipped(len(paths) - len(waiting))
         listen(plan, waiting, min(jobs, max(len(waiting), 1)), listener, say)
         entries = [done[as_text(path)] for path in paths]
         _write_combined(out, entries, forms, about)
+    return _summary(entries, progress)
+
+
+def _summary(entries, progress):
     faults = [(entry["path"], entry["fault"]) for entry in entries if entry["fault"]]
     return Summary(
         seconds=sum(entry["seconds"] for entry in entries),
@@ -148,6 +152,11 @@ def _events(entry):
     return event_tables.recording_table(events, entry["path"], begin, entry["latitude"], entry["longitude"])
 
 
+def _write_own(out, path, entry, forms, about):
+    for form in forms.values():
+        form.write(_events(entry), _table_path(out, path, form.suffix), about)
+
+
 def _write_combined(out, entries, forms, about):
     tables = [_events(entry) for entry in entries]
     events = pd.concat(tables, ignore_index=True)[COLUMNS]
@@ -176,9 +185,9 @@ def _table_path(out, path, suffix):
 class _Progress:
     """Counts recordings, and seconds of sound, while they are listened to."""
 
-    def __init__(self, paths, on_progress):
-        self._count, self._on_progress = len(paths), on_progress
-        self._started, self._whole, self._parts = time.monotonic(), 0, {}
+    def __init__(self, count, done, on_progress):
+        self._count, self._whole, self._on_progress = count, done, on_progress
+        self._started, self._parts = time.monotonic(), {}
         self._seconds = 0.0
 
     @property
@@ -190,10 +199,6 @@ class _Progress:
     def took(self):
         """Seconds since the beginning."""
         return time.monotonic() - self._started
-
-    def skipped(self, count):
-        """So many recordings were done before."""
-        self._whole += count
 
     def heard(self, path, seconds, promised):
         """More of a recording has been read."""

@@ -178,7 +178,7 @@ def test_the_folder_holds_what_tf_serving_looks_for_and_nothing_else(folder):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
         *("saved_model.pb", "fingerprint.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"),
-        *("assets/labels.txt", "assets.extra/tf_serving_warmup_requests"),
+        *("assets/labels.txt", "assets/urbansound.json", "assets.extra/tf_serving_warmup_requests"),
     }
     assert (folder / "assets" / "labels.txt").read_text() == "a\nb\nc\n"
 

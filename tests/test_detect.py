@@ -1,0 +1,185 @@
+"""The command: events of many recordings as tables, interrupted and gone on with, in one process and in several."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from running import ROOT, command, process
+
+FLAGS = ("--model=run", "--out=events", "--format=csv,audacity,raven,sed,scores", "--threshold=0.6")
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def home(tone_run, tmp_path_factory):
+    """A folder with a run and night/, four recordings of tones of which two have a name with a time."""
+    home = tmp_path_factory.mktemp("detect")
+    shutil.copytree(tone_run / "run", home / "run")
+    (home / "night" / "deep").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for place, name in enumerate(["20260504_060000.wav", "b.wav", "deep/20260504_070000Z.flac", "deep/d.wav"]):
+        seconds = np.arange(20 * RATE) / RATE
+        sound = generator.normal(0, 0.05, len(seconds))
+        for start, hertz in ((2 + place, 300), (8, 1000), (14, 3000)):
+            here = (seconds >= start) & (seconds < start + 2)
+            sound[here] += 0.5 * np.sin(2 * np.pi * hertz * seconds[here])
+        soundfile.write(home / "night" / name, sound, RATE)
+    return home
+
+
+@pytest.fixture(scope="module")
+def unbroken(home):
+    done = command("detect", *FLAGS, "night", cwd=home)
+    assert done.returncode == 0, done.stderr
+    return done, tables(home / "events")
+
+
+def tables(folder):
+    """{path: bytes} of all that a command has left but the journal's times."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in (".lock", "journal.jsonl")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_events_are_found_where_the_tones_are(unbroken, home):
+    done, _ = unbroken
+    events = pd.read_csv(home / "events/events.csv")
+    assert list(dict.fromkeys(events.path)) == [
+        *("night/20260504_060000.wav", "night/b.wav"),
+        *("night/deep/20260504_070000Z.flac", "night/deep/d.wav"),
+    ]
+    for place, (_, found) in enumerate(events.groupby("path", sort=False)):
+        for start, label in ((2 + place, "low"), (8, "middle"), (14, "high")):
+            # The model knows no noise: an event may begin before its tone.
+            there = found[(found.label == label) & (found.start < start + 0.5) & (found.end > start + 1.5)]
+            assert len(there) == 1, (place, label, found)
+    assert len(done.stdout.splitlines()) == len(events)
+    assert "4 recordings, 0.02 h" in done.stderr
+    clocks = events.groupby("path").clock.first()
+    assert pd.isna(clocks["night/b.wav"])
+    assert clocks["night/20260504_060000.wav"].startswith("2026-05-04T06:00:0")
+    assert clocks["night/deep/20260504_070000Z.flac"].endswith("+00:00")
+
+
+def test_each_recording_has_tables_and_the_folder_says_how_they_were_made(unbroken):
+    _, files = unbroken
+    for suffix in (".csv", ".audacity.txt", ".selections.txt", ".sed.tsv"):
+        assert f"events{suffix}" in files
+        assert f"recordings/night/deep/d.wav{suffix}" in files
+    assert "recordings/night/b.wav.scores.tsv" in files
+    settings = json.loads(files["settings.json"])
+    assert settings["model"] == "run"
+    assert settings["model_sha256"].startswith("sha256:")
+    assert (settings["window_seconds"], settings["window_hop_seconds"], settings["on"]) == (0.5, 0.125, 0.6)
+
+
+def test_several_processes_find_the_same(unbroken, home):
+    done = process("detect", "--model=run", "--out=two", *FLAGS[2:], "--jobs=2", "night", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert tables(home / "two") == unbroken[1]
+
+
+def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
+    arguments = [sys.executable, "-m", "urbansound.detect", "--model=run", "--out=killed", *FLAGS[2:], "night"]
+    journal = home / "killed" / "journal.jsonl"
+    with subprocess.Popen(
+        arguments, cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as started:  # fmt: skip
+        while started.poll() is None and not (journal.exists() and journal.stat().st_size):
+            time.sleep(0.01)
+        started.send_signal(signal.SIGKILL)
+    with open(journal, "ab") as file:
+        file.write(b'{"path": "night/b')  # as if in the middle of a line
+    done = command("detect", "--model=run", "--out=killed", *FLAGS[2:], "night", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert tables(home / "killed") == unbroken[1]
+    assert len(journal.read_text().splitlines()) == 4
+
+
+def test_what_is_done_is_not_done_again_unless_it_has_changed(unbroken, home, tmp_path):
+    shutil.copytree(home / "night", tmp_path / "night")
+    shutil.copytree(home / "run", tmp_path / "run")
+    first = command("detect", *FLAGS, "night", cwd=tmp_path)
+    again = command("detect", *FLAGS, "night", cwd=tmp_path)
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert again.stdout == ""
+    assert tables(tmp_path / "events") == unbroken[1]
+    shutil.copyfile(tmp_path / "night/deep/d.wav", tmp_path / "night/b.wav")
+    changed = command("detect", *FLAGS, "night", cwd=tmp_path)
+    assert {line.split("  ")[0] for line in changed.stdout.splitlines()} == {"night/b.wav"}
+    (tmp_path / "night/b.wav").unlink()
+    fewer = command("detect", *FLAGS, "night", cwd=tmp_path)
+    assert fewer.returncode == 0
+    assert "night/b.wav" not in (tmp_path / "events/events.csv").read_text()
+
+
+def test_other_settings_are_refused(unbroken, home):
+    done = command("detect", *FLAGS[:3], "--threshold=0.7", "night", cwd=home)
+    assert done.returncode == 2
+    assert "events: was made with other settings (on); pass another --out" in done.stderr
+    assert tables(home / "events") == unbroken[1]
+
+
+def test_a_folder_of_other_files_is_left_alone(home):
+    done = command("detect", "--model=run", "--out=night", "night", cwd=home)
+    assert done.returncode == 2
+    assert "night: holds other files; pass another --out" in done.stderr
+
+
+def test_broken_recordings_are_listed_and_the_good_ones_done(home, tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    whole = (home / "night/b.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    shutil.copy(home / "night/b.wav", tmp_path / "good.wav")
+    done = command("detect", f"--model={home / 'run'}", "--out=events", "--print=jsonl", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    faults = done.stderr.splitlines()[-2:]
+    assert [fault.partition(":")[0] for fault in faults] == ["./broken.wav", "./cut.wav"]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {event["path"] for event in events} == {"./cut.wav", "./good.wav"}
+    assert max(event["end"] for event in events if event["path"] == "./cut.wav") <= 10
+    combined = pd.read_csv(tmp_path / "events/events.csv")
+    assert len(combined) == len(events)
+
+
+def test_wav_comes_from_standard_input(home):
+    with open(home / "night/b.wav", "rb") as sound:
+        done = subprocess.run(
+            [sys.executable, "-m", "urbansound.detect", "--model=run", "--out=piped", *FLAGS[2:], "-"],
+            cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=sound, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    piped, file = (pd.read_csv(home / folder / "events.csv") for folder in ("piped", "events"))
+    file = file[file.path == "night/b.wav"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(piped[["start", "end", "label", "peak"]], file[["start", "end", "label", "peak"]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("--out=x", "night"), "say which model, folder, recordings"),
+        (("--model=run", "night"), "say which model, folder, recordings"),
+        (("--model=run", "--out=x"), "say which model, folder, recordings"),
+        (("--model=run", "--out=x", "absent.wav"), "absent.wav: no such file or folder"),
+        (("--model=night", "--out=x", "night"), "neither a run directory nor a SavedModel"),
+        (("--model=run", "--out=x", "--format=csv,xls", "night"), "format must be of csv, audacity"),
+        (("--model=run", "--out=x", "--time_zone=Mars/North", "night"), "time_zone must be a name"),
+        (("--model=run", "--out=x", "--threshold=0", "night"), "on must be above 0"),
+        (("--model=run", "--out=x", "--window_hop_seconds=9", "night"), "window_hop_seconds must be above 0"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_before_any_work(arguments, fault, home):
+    done = command("detect", *arguments, cwd=home)
+    assert done.returncode == 2
+    assert fault in done.stderr.splitlines()[-1]
+    assert not (home / "x").exists()
