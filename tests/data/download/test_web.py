@@ -39,7 +39,9 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path, monkeypatch, pieces, fault):
     monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.2)
     start = time.monotonic()
-    with answering(*pieces, pause=0.05) as (url, _), pytest.raises(InputError, match=f"{fault}.*5 times"):
+    # On a busy machine a single read may take that long already, which has its own words.
+    fault = f"({fault}|timed out).*5 times"
+    with answering(*pieces, pause=0.05) as (url, _), pytest.raises(InputError, match=fault):
         fetch(url, tmp_path)
     assert time.monotonic() - start < 30  # five times, where the whole would take minutes
 
