@@ -147,6 +147,8 @@ def test_sed_is_read_back_by_evaluation(tmp_path):
     pd.testing.assert_frame_equal(read(path, "\t", dtype={"event_label": str, "filename": str}), events)
 
 
+# Of fastparquet's reading, with the newest numpy.
+@pytest.mark.filterwarnings("ignore:The 'generic' unit for NumPy timedelta:DeprecationWarning")
 def test_parquet_holds_names_as_they_are_and_typed_times(tmp_path):
     begin = datetime.datetime(2026, 5, 4, 6, 0, tzinfo=ZoneInfo("Europe/Vienna"))
     events = pd.DataFrame([DOG[1:]], columns=COLUMNS[1:6])
