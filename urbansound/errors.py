@@ -15,6 +15,7 @@ _OF_FILES = [DAMAGED] + [
     )
     if hasattr(errno, name)
 ]
+_PLACES = re.compile(r"Error in user-defined function passed to .*? with iterator: \S+ |\{\{.*?\}\} *|\[Op:.*")
 # What it puts around the text of an assertion, in a graph or outside.
 _ASSERTED = re.compile(r"^assertion failed: \[|\]$|^Expected '.*b['\"]|['\"]$")
 
@@ -73,5 +74,5 @@ def _is_of_tensorflow(error, name):
 
 
 def _lines(error):
-    """The lines of a TensorFlow error without the places in the graph."""
-    return [re.sub(r"\{\{.*?\}\} *|\[Op:.*", "", line).strip() for line in error.message.splitlines()]
+    """The lines of a TensorFlow error without the places in the graph, or in a pipeline."""
+    return [_PLACES.sub("", line).strip() for line in error.message.splitlines()]
