@@ -62,7 +62,7 @@ def test_events_are_found_where_the_tones_are(unbroken, home):
             there = found[(found.label == label) & (found.start < start + 0.5) & (found.end > start + 1.5)]
             assert len(there) == 1, (place, label, found)
     assert len(done.stdout.splitlines()) == len(events)
-    assert "4 recordings, 0.02 h" in done.stderr
+    assert "recordings: 4, 80 s of sound" in done.stderr
     clocks = events.groupby("path").clock.first()
     assert pd.isna(clocks["night/b.wav"])
     assert clocks["night/20260504_060000.wav"].startswith("2026-05-04T06:00:0")
@@ -125,7 +125,7 @@ def test_what_is_done_is_not_done_again_unless_it_has_changed(unbroken, home, tm
 def test_other_settings_are_refused(unbroken, home):
     done = command("detect", *FLAGS[:3], "--threshold=0.7", "night", cwd=home)
     assert done.returncode == 2
-    assert "events: was made with other settings (on); pass another --out" in done.stderr
+    assert "events: was made with other settings (threshold); pass another --out" in done.stderr
     assert tables(home / "events") == unbroken[1]
 
 

@@ -64,7 +64,7 @@ def main(argv):
         show = lambda done, total, rate: on_progress(round(done, 2), total, f"{rate:,.0f} times real time")  # noqa: E731
         summary = detect_all(plan, paths, OUT.value, FORMAT.value, JOBS.value, _printer(PRINT.value), show)
     print(
-        f"{len(paths)} recordings, {summary.seconds / 3600:.2f} h, {summary.events} events; "
+        f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; listened to "
         f"{summary.listened:,.0f} s in {summary.took:,.1f} s; tables in {shown(OUT.value)}",
         file=sys.stderr,
     )
