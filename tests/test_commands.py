@@ -108,7 +108,7 @@ def test_predict_hears_files_of_any_format_and_lists_broken_ones(trained, tmp_pa
     soundfile.write(tmp_path / "low.flac", np.stack([low, low], axis=1), 44_100)
     soundfile.write(tmp_path / "high.ogg", high, 44_100)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
-    done = command("predict", f"--run_dir={home / 'run'}", "--format=jsonl", tmp_path, cwd=home)
+    done = command("predict", f"--run_dir={home / 'run'}", "--format=jsonl", "--threshold=0", tmp_path, cwd=home)
     rows = {Path(row["path"]).stem: row for row in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 2
     assert "broken.wav" in done.stderr
@@ -121,7 +121,7 @@ def test_predict_hears_files_of_any_format_and_lists_broken_ones(trained, tmp_pa
 def test_predict_agrees_with_the_table_of_the_run(trained):
     _, home = trained
     known = pd.read_csv(home / "run" / "predictions.csv")
-    done = command("predict", f"--run_dir={home / 'run'}", "--format=csv", *known.path[:3], cwd=home)
+    done = command("predict", f"--run_dir={home / 'run'}", "--format=csv", "--threshold=0", *known.path[:3], cwd=home)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("path,label,score,second,second_score,third,third_score")
