@@ -1,5 +1,7 @@
 """A model gives the same scores whatever it was stored as; what is no model is refused in a line."""
 
+import shutil
+
 import numpy as np
 import pytest
 from small_run import AUDIO, run_of
@@ -7,6 +9,7 @@ from small_run import AUDIO, run_of
 from export.serving import savedmodel
 from export.tflite import convert, metadata
 from urbansound.errors import InputError
+from urbansound.files import write_json
 from urbansound.inference import scorer
 from urbansound.inference.classifier import Classifier
 from urbansound.inference.description import NAME
@@ -49,6 +52,14 @@ def test_every_form_gives_the_scores_of_the_run(form, tolerance, models, run):
     assert opened.described.short_clips == "repeat"
     assert len(opened.sha256) == 64
     np.testing.assert_allclose(opened.score(windows(5)), classifier.score_windows(windows(5)), atol=tolerance)
+
+
+def test_a_run_that_is_calibrated_later_is_another_model(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "run")
+    before = scorer.open_model(tmp_path / "run").sha256
+    thresholds = {"classes": dict.fromkeys(run.class_names, 0.5), "weights": dict.fromkeys(run.class_names, 1.0)}
+    write_json(tmp_path / "run/thresholds.json", {**thresholds, "temperature": 0.5, "none": 0.5, "bias": 0.0})
+    assert scorer.open_model(tmp_path / "run").sha256 != before
 
 
 def test_only_a_run_takes_windows_of_another_length(models):

@@ -50,14 +50,7 @@ class Classifier:
         if window_seconds is not None and window_seconds != audio.clip_seconds:
             audio = dataclasses.replace(audio, clip_seconds=float(window_seconds))
             model = _for_window(model, audio, run, run.temperature if calibrated else 1)
-        hop_seconds = audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds
-        within = 0 < hop_seconds <= audio.clip_seconds  # false for NaN, which is no number of samples
-        hop = round(hop_seconds * audio.sample_rate) if within else 0
-        if hop == 0:
-            raise InputError(
-                "window_hop_seconds must be above 0 and at most the window. "
-                f"Received: window_hop_seconds={hop_seconds:g}, window_seconds={audio.clip_seconds:g}"
-            )
+        hop = hop_samples(audio, audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds)
         names = tuple(run.class_names), tuple(run.architectures)
         return cls(model, audio, hop, config.data.short_clips, *names, run.thresholds if calibrated else None)
 
@@ -68,6 +61,22 @@ class Classifier:
     def score_windows(self, windows):
         """Scores float32 [batch, classes] of windows float32 [batch, audio.clip_samples]."""
         return self.model(log_mel(windows, self.audio), training=False)
+
+
+def hop_samples(audio, seconds):
+    """Samples from one window's start to the next's, of an AudioConfig.
+
+    Raises:
+      InputError: `seconds` is not above 0 and at most the window.
+    """
+    within = 0 < seconds <= audio.clip_seconds  # false for NaN, which is no number of samples
+    hop = round(seconds * audio.sample_rate) if within else 0
+    if hop == 0:
+        raise InputError(
+            "window_hop_seconds must be above 0 and at most the window. "
+            f"Received: window_hop_seconds={seconds:g}, window_seconds={audio.clip_seconds:g}"
+        )
+    return hop
 
 
 def score_waveforms(waveforms, score_windows, classifier):

@@ -8,10 +8,9 @@ import pandas as pd
 
 from urbansound.audio.stream import open_stream
 from urbansound.errors import InputError
+from urbansound.inference.classifier import WINDOWS_AT_ONCE, hop_samples
 from urbansound.inference.events import EventFinder, EventSettings, events_table
 from urbansound.inference.windows import windows
-
-WINDOWS_AT_ONCE = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,20 +29,9 @@ class Detection:
 
 
 def hop_of(scorer, hop_seconds):
-    """Samples from one window's start to the next's; by default a quarter of a window.
-
-    Raises:
-      InputError: hop_seconds is not above 0 and at most the window.
-    """
+    """Samples from one window's start to the next's, see `hop_samples`; by default a quarter of a window."""
     audio = scorer.described.audio
-    seconds = audio.clip_seconds / 4 if hop_seconds is None else hop_seconds
-    hop = round(seconds * audio.sample_rate) if 0 < seconds <= audio.clip_seconds else 0
-    if hop == 0:
-        raise InputError(
-            "window_hop_seconds must be above 0 and at most the window. "
-            f"Received: window_hop_seconds={seconds:g}, window_seconds={audio.clip_seconds:g}"
-        )
-    return hop
+    return hop_samples(audio, audio.clip_seconds / 4 if hop_seconds is None else hop_seconds)
 
 
 def detect(scorer, source, hop, settings=None, on_events=None, on_progress=None, table=None):

@@ -8,6 +8,7 @@ recordings/       the tables of each recording, at its path as it was given
 
 import dataclasses
 import datetime
+import functools
 import os
 import time
 from pathlib import Path, PurePath
@@ -67,7 +68,7 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
     out = Path(out)
     forms = event_tables.formats([name for name in formats if name != "scores"])
     if "scores" in formats:
-        plan = dataclasses.replace(plan, score_path=_ScorePath(str(out)))
+        plan = dataclasses.replace(plan, score_path=functools.partial(_table_path, out, suffix=score_table.SUFFIX))
     listener = Listener(plan)
     about = _about(plan, listener)
     out.mkdir(parents=True, exist_ok=True)
@@ -165,16 +166,6 @@ def _write_combined(out, entries, forms, about):
     for form in forms.values():
         table = event_tables.in_sequence(events, durations) if form.one_axis else events
         form.write(table, out / f"{COMBINED}{form.suffix}", about)
-
-
-@dataclasses.dataclass(frozen=True)
-class _ScorePath:
-    """Where the scores of a recording's windows are written; a class, so that processes can be sent one."""
-
-    out: str
-
-    def __call__(self, path):
-        return _table_path(Path(self.out), path, score_table.SUFFIX)
 
 
 def _table_path(out, path, suffix):

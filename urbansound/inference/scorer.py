@@ -27,7 +27,7 @@ class Scorer:
       described: its Description; `described.audio.clip_samples` is the window.
       score: function of windows float32 [n, samples] that returns scores float32 [n, classes].
       path: of what was opened.
-      sha256: of the file that holds its weights.
+      sha256: of what its scores follow from: the file with its weights; of a run, that and its temperature.
     """
 
     described: Description
@@ -66,8 +66,9 @@ def _of_run(path, window_seconds):
     run = Run.open(path)
     classifier = Classifier.from_run(run, window_seconds)
     signature = [tf.TensorSpec([None, classifier.audio.clip_samples], tf.float32)]
-    score = tf.function(classifier.score_windows, input_signature=signature)
-    digest = _sha256(run.file("model.keras"))
+    score = tf.function(classifier.score_windows, input_signature=signature, autograph=False)
+    # Both: the temperature may be fitted later, and then other scores come of the same weights.
+    digest = hashlib.sha256(f"{_sha256(run.file('model.keras'))} {run.temperature!r}".encode()).hexdigest()
     return Scorer(Description.of(classifier), lambda windows: score(windows).numpy(), str(path), digest)
 
 
