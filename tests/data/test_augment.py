@@ -63,6 +63,18 @@ def test_silence_stays_silent_under_noise():
     assert not np.any(noisy)
 
 
+def test_noise_alone_takes_the_place_of_its_share_of_clips_as_loud_as_they_are():
+    noise = np.random.default_rng(0).normal(0, 0.3, 50_000).astype(np.float32)
+    made = [augment.noise_alone(clip(), noise, seed(i), 0.3) for i in range(400)]
+    alone = [waveform.numpy() for waveform, chosen in made if chosen]
+    assert 0.2 < len(alone) / len(made) < 0.4
+    for waveform in alone:
+        assert np.mean(waveform**2) == pytest.approx(np.mean(clip() ** 2), rel=1e-3)
+        assert abs(np.corrcoef(waveform, clip())[0, 1]) < 0.1
+    for waveform, chosen in made:
+        assert chosen or np.array_equal(waveform, clip())
+
+
 def test_noise_comes_to_its_share_of_clips():
     config = AugmentConfig(**{**OFF, "noise_probability": 0.3})
     noise = tf.constant(np.random.default_rng(0).normal(0, 1, 8000), tf.float32)

@@ -76,6 +76,19 @@ def test_the_same_seed_gives_the_same_batches_and_another_does_not(clips):
         assert not np.allclose(a[0], c[0])
 
 
+def test_noise_alone_has_all_classes_alike_for_its_target_and_leaves_the_other_clips_as_they_are(clips):
+    plain, noisy = (
+        dataclasses.replace(config(), augment=dataclasses.replace(PLAIN, noise_alone=share)) for share in (0.0, 0.4)
+    )
+    made = [take(pipeline.training_batches(*clips, 3, settings), 10) for settings in (plain, noisy)]
+    features, targets = ([np.concatenate([batch[i] for batch in batches]) for batches in made] for i in (0, 1))
+    alone = np.all(np.isclose(targets[1], 1 / 3), axis=1)
+    assert 0.25 < alone.mean() < 0.55
+    np.testing.assert_array_equal(targets[1][~alone], targets[0][~alone])
+    np.testing.assert_array_equal(features[1][~alone], features[0][~alone])
+    assert not np.any(np.all(features[1][alone] == features[0][alone], axis=(1, 2)))
+
+
 def test_starting_at_a_later_epoch_is_the_unbroken_run_from_there(clips):
     unbroken = take(pipeline.training_batches(*clips, 3, config()), 15)
     resumed = take(pipeline.training_batches(*clips, 3, config(), first_epoch=2), 5)

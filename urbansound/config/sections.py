@@ -164,7 +164,13 @@ class AugmentConfig(Checked):
     gain_db: float = setting(6.0, "random gain up to this much either way", minimum=0, maximum=MAX_DB)
     noise_probability: float = setting(0.0, "share of clips that get background noise", minimum=0, maximum=1)
     noise_snr_db: tuple[float, ...] = setting((0.0, 30.0), "lowest and highest signal-to-noise ratio of that noise")
-    noise_dir: str | None = setting(None, "recordings to take noise from; none: white and pink noise")
+    noise_alone: float = setting(
+        0.0,
+        "share of clips that background noise takes the place of; it is none of the classes: each is its target alike",
+        minimum=0,
+        maximum=0.95,
+    )
+    noise_dir: str | None = setting(None, "recordings to take noise from; none: white, pink and brown noise")
     time_masks: int = setting(2, "SpecAugment: masked stretches of time per clip", minimum=0, maximum=1000)
     time_mask_frames: int = setting(24, "SpecAugment: longest masked stretch", minimum=0, maximum=2**20)
     mel_masks: int = setting(2, "SpecAugment: masked groups of mel bands per clip", minimum=0, maximum=1000)
@@ -178,6 +184,11 @@ class AugmentConfig(Checked):
     mixup_alpha: float = setting(
         0.2, "mixup: parameter of the Beta distribution of the mixing share; 0: off", minimum=0, maximum=1000
     )
+
+    @property
+    def uses_noise(self):
+        """Whether any clip gets background noise."""
+        return self.noise_probability > 0 or self.noise_alone > 0
 
     def _check(self):
         levels = self.noise_snr_db
@@ -206,7 +217,7 @@ class ModelConfig(Checked):
         0,
         "vggish, yamnet: blocks of the pretrained model that learn with its head, counted from the last; "
         "0: none, so that embeddings are computed once per clip and cached, and mixup is the only augmentation; "
-        "with noise_probability above 0 they are computed anew in each epoch, with the waveform's augmentation",
+        "with noise they are computed anew in each epoch, with the waveform's augmentation",
         minimum=0,
     )
     resnet_weights: str | None = setting(

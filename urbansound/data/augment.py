@@ -58,8 +58,26 @@ def add_noise(waveform, noise, seed, snr_db):
     samples = tf.size(waveform)
     stretch = random_window(noise, samples, stretch_seed)
     level_db = tf.random.stateless_uniform([], level_seed, snr_db[0], snr_db[1])
-    ratio = tf.reduce_mean(waveform**2) / tf.maximum(tf.reduce_mean(stretch**2), 1e-12)
-    return waveform + stretch * tf.sqrt(ratio) * 10.0 ** (-level_db / 20.0)
+    return waveform + stretch * tf.sqrt(_power_ratio(waveform, stretch)) * 10.0 ** (-level_db / 20.0)
+
+
+def _power_ratio(waveform, stretch):
+    return tf.reduce_mean(waveform**2) / tf.maximum(tf.reduce_mean(stretch**2), 1e-12)
+
+
+def noise_alone(waveform, noise, seed, share):
+    """A stretch of `noise`, as loud as the waveform float32 [samples], in place of this share of waveforms.
+
+    Returns:
+      (waveform float32 [samples], whether it is noise: bool []).
+
+    Source: Hendrycks, Mazeika, Dietterich 2019 (outlier exposure): with a target of all classes alike, a model
+    learns what is none of them.
+    """
+    chosen_seed, stretch_seed = split_seed(seed, 2)
+    chosen = tf.random.stateless_uniform([], chosen_seed) < share
+    stretch = random_window(noise, tf.size(waveform), stretch_seed)
+    return tf.where(chosen, stretch * tf.sqrt(_power_ratio(waveform, stretch)), waveform), chosen
 
 
 def mixup(waveforms, targets, seed, alpha):

@@ -12,7 +12,7 @@ SECONDS = 60  # of each recording and of each kind of generated noise
 
 
 def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
-    """Every recording under `noise_dir`, or white and pink noise where it is None, joined.
+    """Every recording under `noise_dir`, or white, pink and brown noise where it is None, joined.
 
     Args:
       noise_dir: a folder of audio files, searched through its sub-folders; other files are passed over; or None.
@@ -30,7 +30,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
     longest = SECONDS * sample_rate
     if noise_dir is None:
         generator = np.random.default_rng(seed)
-        parts = [coloured_noise(longest, exponent, generator) for exponent in (0.0, 1.0)]
+        parts = [coloured_noise(longest, exponent, generator) for exponent in (0.0, 1.0, 2.0)]
     else:
         parts = [part[:longest] for part in _recordings(_find(noise_dir).files, sample_rate, cache_dir)]
     noise = np.concatenate([part / np.sqrt(np.mean(part**2)) for part in parts])

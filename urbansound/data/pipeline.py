@@ -40,6 +40,7 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
     """
     clips, seed = len(entries), config.train.seed
     clip_stream, batch_stream = derive(seed, "clip"), derive(seed, "batch")
+    alone_stream = derive(seed, "alone")
     batch = _clips_per_batch(clips, config)
     entries, labels = tf.constant(entries), tf.constant(labels, tf.int32)
     background = _noise(config)
@@ -52,7 +53,12 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
         waveform = augment.augment_waveform(
             waveform, background, augment_seed, config.augment, config.audio.sample_rate
         )
-        return waveform, tf.one_hot(labels[place], classes), number
+        target = tf.one_hot(labels[place], classes)
+        if config.augment.noise_alone > 0:
+            alone_seed = _seed(alone_stream, number)
+            waveform, alone = augment.noise_alone(waveform, background, alone_seed, config.augment.noise_alone)
+            target = tf.where(alone, 1 / classes, target)
+        return waveform, target, number
 
     def mix(waveforms, targets, numbers):
         mix_seed, _ = augment.split_seed(_seed(batch_stream, numbers[0]), 2)
@@ -148,7 +154,7 @@ def _finished(dataset, config):
 
 def _noise(config):
     """What background noise is cut from, float32 [samples]; None if unused."""
-    if config.augment.noise_probability == 0:
+    if not config.augment.uses_noise:
         return None
     audio = config.audio
     samples = noise.load(

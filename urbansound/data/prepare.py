@@ -49,7 +49,7 @@ def find(config):
       InputError: as the catalog, the cache, `splits.check_folds` and `noise.load` do; a clip that can't be decoded
         where bad_clips is "fail", or none that can.
     """
-    if config.augment.noise_probability > 0 and config.augment.noise_dir is not None:
+    if config.augment.uses_noise and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
     found = datasets.load(config.data)
     if found.passed_over:

@@ -93,7 +93,7 @@ def stage(record, network, mean, training, validation, n_classes, config):
     _check_adaptable(network, part)
     steps = pipeline.steps_per_epoch(len(training[1]), config)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
-    ordered = batches(0).take(steps) if config.augment.noise_probability > 0 else once(training)
+    ordered = batches(0).take(steps) if config.augment.uses_noise else once(training)
     if as_mean:
         once = _on_log_mels(training, n_classes, config)[1]
     return Stage(
@@ -136,7 +136,7 @@ def _on_embeddings(record, network, training, n_classes, config):
         return embeddings.embeddings(body, clips[0], config), clips[1]
 
     def batches(first_epoch):
-        if config.augment.noise_probability == 0:
+        if not config.augment.uses_noise:
             return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
         log_mels = pipeline.training_batches(*training, n_classes, config, first_epoch)
         return mapped(log_mels, lambda inputs, targets: (body(inputs, training=False), targets))
