@@ -16,7 +16,6 @@ sed_eval's, event-based, onsets within 1 s. False events are those that begin in
 
 import json
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -159,22 +158,31 @@ def heard(folder):
 
 
 def detected(model, folder, number):
-    """Run detect on a street: (events, {times real time, seconds to the first event, largest memory in MB})."""
+    """Run detect on a street: (events, {times real time, seconds to the first event, largest memory at the last event, MB})."""
     out = folder / f"events_{number}"
     command = [sys.executable, "-m", "urbansound.detect", f"--model={model}", f"--out={out}", "--print=jsonl"]
-    begun, first = time.perf_counter(), None
+    begun, first, memory = time.perf_counter(), None, np.nan
     command += [*shlex.split(DETECT.value), str(folder / "street.wav")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         for _ in process.stdout:
             first = first or time.perf_counter() - begun
+            memory = peak_memory_mb(process.pid, memory)
     if process.returncode:
         sys.exit(f"error: detect ended with exit code {process.returncode}")
     took = time.perf_counter() - begun
     found, _ = read_events(out / "events.csv")
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    figures = {"times_real_time": minutes() * 60 / took, "first_event_s": first or np.nan, "largest_child_mb": memory}
+    figures = {"times_real_time": minutes() * 60 / took, "first_event_s": first or np.nan, "memory_mb": memory}
     return found.assign(filename="street.wav"), figures
+
+
+def peak_memory_mb(pid, otherwise):
+    """The most memory that a process has had, as Linux counts it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return otherwise
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), otherwise)
 
 
 def audioset_scores(path):
