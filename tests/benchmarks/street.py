@@ -158,7 +158,7 @@ def heard(folder):
 
 
 def detected(model, folder, number):
-    """Run detect on a street: (events, {times real time, seconds to the first event, largest memory at the last event, MB})."""
+    """Run detect on a street: (events, {times real time, seconds to the first event, memory in MB})."""
     out = folder / f"events_{number}"
     command = [sys.executable, "-m", "urbansound.detect", f"--model={model}", f"--out={out}", "--print=jsonl"]
     begun, first, memory = time.perf_counter(), None, np.nan
