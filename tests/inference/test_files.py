@@ -109,8 +109,7 @@ def test_a_recording_of_more_samples_than_are_decoded_at_once_is_scored(models, 
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(b"")
-        head = (tmp_path / "long.wav").stat().st_size
-    size = 2 * (2**28 + 64)
+    head, size = (tmp_path / "long.wav").stat().st_size, 2 * (2**28 + 64)
     with open(tmp_path / "long.wav", "r+b") as file:
         file.seek(head - 4)
         file.write(size.to_bytes(4, "little"))
