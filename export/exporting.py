@@ -68,12 +68,15 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         lost = measurement.too_much_lost(files, max_accuracy_drop)
         for format_name in lost:
             _remove((written[format_name].path, *written[format_name].others))
-        described = Description.of(classifier)
-        write_text(folder / LABELS, described.labels_text())
-        write_text(folder / BELIEF, described.belief())
+        _write_labels(folder, Description.of(classifier))
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
     _say_what_lacks(out, lost, failed, max_accuracy_drop)
+
+
+def _write_labels(folder, described):
+    write_text(folder / LABELS, described.labels_text())
+    write_text(folder / BELIEF, described.belief())
 
 
 def _made(form, job, entries, expected, labels, recordings):

@@ -22,7 +22,7 @@ MAX_FALSE_PER_HOUR = 100.0
 
 
 def measure(reference, score_tables):
-    """PSDS of two scenarios over the classes that have known events.
+    """PSDS of two scenarios over the classes that have known events; events of a class that meet count as one.
 
     Args:
       reference: DataFrame of `event_tables.SED`, the known events.
@@ -50,14 +50,25 @@ def measure(reference, score_tables):
     labels = sorted(set(used.event_label))
     scores = {name: table[["onset", "offset", *labels]] for name, table in tables.items()}
     truth = {name: [] for name in tables}
-    for event in used.itertuples():
-        truth[event.filename].append((event.onset, event.offset, event.event_label))
+    for (name, label), events in used.groupby(["filename", "event_label"]):
+        truth[name] += [(onset, offset, label) for onset, offset in _joined(events)]
     durations = {name: float(table.offset.iloc[-1]) for name, table in tables.items()}
     result = {}
     for name, settings in SCENARIOS.items():
         value, *_ = intersection_based.psds(scores, truth, durations, **settings, max_efpr=MAX_FALSE_PER_HOUR)
         result[name] = float(value)
     return {**result, "left_out": len(reference) - len(used)}
+
+
+def _joined(events):
+    """[(onset, offset)] of one class's events, those that meet as one: the package takes no others."""
+    result = []
+    for onset, offset in sorted(zip(events.onset, events.offset, strict=True)):
+        if result and onset <= result[-1][1]:
+            result[-1] = result[-1][0], max(result[-1][1], offset)
+        else:
+            result.append((onset, offset))
+    return result
 
 
 def _read(path):
