@@ -77,8 +77,11 @@ def _events():
         raise InputError(f"collar must be seconds with commas between. Received: {','.join(COLLAR.value)}")
     from urbansound.files import write_json
     from urbansound.inference import event_evaluation
+    from urbansound.report import psds
     from urbansound.report.event_metrics import as_report
 
+    if PSDS.value:
+        psds.package()  # before anything is detected
     known, detected, code = event_evaluation.Known.read(EVENTS.value, RECORDINGS.value), DETECTED.value, 0
     if detected is None:
         detected, flags.FLAGS.model = out, model

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -209,6 +210,14 @@ def test_bad_flags_end_in_a_line_and_nothing_is_written(home, tmp_path, flag, fa
     assert (done.returncode, done.stdout) == (2, "")
     assert fault in done.stderr
     assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_psds_s_package_is_asked_for_before_anything_is_detected(home, tone_run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sed_scores_eval", None)
+    flags = ("--events=known.tsv", "--recordings=night", f"--model={tone_run / 'run'}", f"--out={tmp_path / 'out'}")
+    done = command("evaluate", *flags, "--psds", cwd=home)
+    assert (done.returncode, "PSDS needs sed_scores_eval: pip install" in done.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
 
 

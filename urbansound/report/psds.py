@@ -21,6 +21,21 @@ SCENARIOS = {
 MAX_FALSE_PER_HOUR = 100.0
 
 
+def package():
+    """The part of sed_scores_eval that computes PSDS.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        from sed_scores_eval import intersection_based
+    except ImportError:
+        raise InputError(
+            "PSDS needs sed_scores_eval: pip install sed_scores_eval==0.0.4, or leave out --psds"
+        ) from None
+    return intersection_based
+
+
 def measure(reference, score_tables):
     """PSDS of two scenarios over the classes that have known events; events of a class that meet count as one.
 
@@ -35,12 +50,7 @@ def measure(reference, score_tables):
     Raises:
       InputError: sed_scores_eval is not installed; no event is left; a table can't be read.
     """
-    try:
-        from sed_scores_eval import intersection_based
-    except ImportError:
-        raise InputError(
-            "PSDS needs sed_scores_eval: pip install sed_scores_eval==0.0.4, or leave out --psds"
-        ) from None
+    intersection_based = package()
     tables = {name: _read(path) for name, path in score_tables.items()}
     labels = list(next(iter(tables.values())).columns[2:])
     reference = reference.assign(event_label=reference.event_label.map(shown))
