@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export import labels as labels_files
 from export import measurement, model_card, report
 from export.formats import Job
 from urbansound.audio.length import fit_length
 from urbansound.data import cache
 from urbansound.errors import InputError, system_fault
-from urbansound.files import new_folder
+from urbansound.files import new_folder, write_text
+from urbansound.inference.description import BELIEF, LABELS, Description
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, percent
 
@@ -68,10 +68,15 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         lost = measurement.too_much_lost(files, max_accuracy_drop)
         for format_name in lost:
             _remove((written[format_name].path, *written[format_name].others))
-        labels_files.write(folder, classifier)
+        _write_labels(folder, Description.of(classifier))
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
     _say_what_lacks(out, lost, failed, max_accuracy_drop)
+
+
+def _write_labels(folder, described):
+    write_text(folder / LABELS, described.labels_text())
+    write_text(folder / BELIEF, described.belief())
 
 
 def _made(form, job, entries, expected, labels, recordings):

@@ -6,7 +6,7 @@ from pathlib import Path
 from export import provenance
 from export import report as reports
 from urbansound.files import write_text
-from urbansound.report.tables import COLUMNS, cell, headline, percent, thresholds_table, totals
+from urbansound.report.tables import COLUMNS, cell, headline, percent, points, thresholds_table, totals
 from urbansound.text import markdown
 
 WEAKEST = 3
@@ -132,7 +132,7 @@ def _limits(data, report):
         count, true, predicted = max(mixups, key=lambda mixup: mixup[0])
         lines.append(f"- Most frequent mistake: {names[true]} taken for {names[predicted]}, {count} clips.")
     lines.append(
-        f"- A score is off by {percent(keras['calibration']['ece'])} on average as a probability "
+        f"- A score is off by {points(keras['calibration']['ece'])} on average as a probability "
         "(expected calibration error)."
     )
     part = "a random part" if data.split == "random" else "one fold"

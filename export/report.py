@@ -63,11 +63,11 @@ def files_table(report):
     """Markdown lines: a row for the Keras model, then one per file."""
     titles = [
         *("format", "file", "kB", "accuracy (95 % interval)", "change, points", "same label as Keras"),
-        *("largest score difference", "mean", "calibration error", "ms, 1 thread (p95)"),
+        *("largest score difference", "mean score difference", "calibration error, points", "ms, 1 thread (p95)"),
         *("front-end + backbone", f"ms, {report['machine']['cores']} threads (p95)", "arena, kB"),
     ]
     keras = report["keras"]
-    first = ["Keras", "", "", _interval(keras), "", "", "", "", percent(keras["calibration"]["ece"]), "", "", "", ""]
+    first = ["Keras", "", "", _interval(keras), "", "", "", "", _points(keras), "", "", "", ""]
     return table(titles, [first, *map(_row, report["files"])], align=":")
 
 
@@ -184,7 +184,7 @@ def _row(file):
         *(file["format"], f"`{file['path']}`", f"{file['bytes'] / 1000:,.0f}", _interval(file)),
         *(f"{file['accuracy_change']:+.2f}", percent(file["top1_agreement"])),
         *(f"{file['max_score_difference']:.2g}", f"{file['mean_score_difference']:.2g}"),
-        percent(file["calibration"]["ece"]),
+        _points(file),
         *(f"{one['median']:.2f} ({one['p95']:.2f})", split, f"{every['median']:.2f} ({every['p95']:.2f})"),
         NOT_KNOWN if file["arena_bytes"] is None else f"{file['arena_bytes'] / 1000:,.0f}",
     ]
@@ -211,6 +211,10 @@ def table(titles, rows, align=""):
     """Markdown lines of a table; align ":" right-aligns all columns but the first. Cells are Markdown already."""
     lines = [titles, ["---", *[f"---{align}"] * (len(titles) - 1)], *rows]
     return [f"| {' | '.join(row)} |" for row in lines]
+
+
+def _points(figures):
+    return f"{100 * figures['calibration']['ece']:.1f}"
 
 
 def _interval(group):

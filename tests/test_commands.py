@@ -144,8 +144,8 @@ def test_predict_agrees_with_the_table_of_the_run(trained):
         ("train", ["--resume", "--run_dir=nowhere"], "not a run directory"),
         ("evaluate", [], "say which run"),
         ("evaluate", ["--run_dir=nowhere"], "not a run directory"),
-        ("predict", ["--run_dir=nowhere", "x.wav"], "not a run directory"),
-        ("predict", ["--run_dir=nowhere"], "say which run and which files"),
+        ("predict", ["--run_dir=nowhere", "x.wav"], "nowhere: no such file or folder; pass a run directory"),
+        ("predict", ["--model=nowhere"], "say which model and which files"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_exit_code_2(name, arguments, message, tmp_path):

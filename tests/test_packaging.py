@@ -40,9 +40,17 @@ def pinned():
     return {canonical(match[1]) for line in lines if (match := re.match(r"([\w.-]+)==[\d.]+", line))}
 
 
+def optional():
+    """Canonical names that an extra pins: what imports them does without."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["dynamic"]
+    paths = [path for extra in extras["optional-dependencies"].values() for path in extra["file"]]
+    lines = [line for path in paths for line in (ROOT / path).read_text().splitlines()]
+    return {canonical(match[1]) for line in lines if (match := re.match(r"([\w.-]+)==[\d.]+", line))}
+
+
 def test_everything_imported_is_pinned():
     modules = {name.partition(".")[0] for path in files() if path.suffix == ".py" for name in imported(path)}
-    modules -= {*PACKAGES, *sys.stdlib_module_names}
+    modules -= {*PACKAGES, *sys.stdlib_module_names, *(name for name in modules if canonical(name) in optional())}
     distributions = importlib.metadata.packages_distributions()
     provided_by = {module: {canonical(name) for name in distributions[module]} for module in modules}
     assert {module: names for module, names in provided_by.items() if not names & {*pinned(), APART}} == {}

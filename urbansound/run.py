@@ -200,16 +200,11 @@ class Run:
         path = self.file("thresholds.json")
         if not path.is_file():
             return None
-        values, names = read_json(path), self.class_names
-        of_classes = [values.get(name) for name in ("classes", "weights")]
-        if not all(isinstance(column, dict) and list(column) == names for column in of_classes):
-            raise InputError(f"{path}: not thresholds of the run's classes; {MEND}")
-        thresholds, weights = (list(column.values()) for column in of_classes)
-        numbers = [values.get("temperature"), values.get("none"), values.get("bias"), *thresholds, *weights]
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-            raise InputError(f"{path}: holds something else than numbers; {MEND}")
-        if values["temperature"] <= 0:
-            raise InputError(f"{path}: temperature must be above 0; {MEND}")
+        values = read_json(path)
+        try:
+            check_thresholds(values, self.class_names)
+        except InputError as error:
+            raise InputError(f"{path}: {error}; {MEND}") from None
         return values
 
     @property
@@ -259,6 +254,19 @@ class Run:
             return Config.from_dict(values), digest
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+
+
+def check_thresholds(values, class_names):
+    """Raise InputError where a dict is not what `inference.calibration.fit` returns of these classes."""
+    of_classes = [values.get(name) for name in ("classes", "weights")]
+    if not all(isinstance(column, dict) and list(column) == list(class_names) for column in of_classes):
+        raise InputError("not thresholds of the model's classes")
+    thresholds, weights = (list(column.values()) for column in of_classes)
+    numbers = [values.get("temperature"), values.get("none"), values.get("bias"), *thresholds, *weights]
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise InputError("holds something else than numbers")
+    if values["temperature"] <= 0:
+        raise InputError("temperature must be above 0")
 
 
 def _digest(class_names):

@@ -17,12 +17,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from export import labels
 from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
-from urbansound.inference.description import NAME as DESCRIPTION
 from urbansound.inference.description import Description
 
 TOP = 3
@@ -68,12 +66,7 @@ def load(folder):
 def _save(classifier, folder):
     module = tf.Module()
     module.weights = [variable.value for variable in classifier.model.variables]
-    texts = {
-        "labels.txt": "".join(f"{name}\n" for name in classifier.class_names),
-        DESCRIPTION: Description.of(classifier).to_json(),
-    }
-    if classifier.thresholds is not None:
-        texts[labels.NAME] = labels.text(classifier)
+    texts = Description.of(classifier).files()
     files = [folder / name for name in texts]  # the assets keep these names
     for file, text in zip(files, texts.values(), strict=True):
         file.write_text(text, encoding="utf-8")

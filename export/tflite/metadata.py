@@ -15,15 +15,12 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as tflite
 
-from export import labels
 from export.tflite import metadata_schema_py_generated as schema
 from export.tflite.join import pack, unpack
-from urbansound.inference.description import NAME as DESCRIPTION
-from urbansound.inference.description import Description
+from urbansound.inference.description import BELIEF, LABELS, Description
 
 IDENTIFIER = b"M001"  # the schema's file_identifier, which flatc does not write into Python
 BUFFER = b"TFLITE_METADATA"  # its name among the model's metadata
-LABELS = "labels.txt"
 PARSER = "1.3.0"  # the version of the schema that brought AudioProperties
 
 
@@ -37,8 +34,7 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
       description: what it is for; the front-end's settings are added.
 
     Returns:
-      The file's bytes: the flatbuffer, then a zip archive that holds labels.txt, urbansound.json (see `Description`)
-      and, where the classifier has thresholds, labels.json (see `export.labels`).
+      The file's bytes: the flatbuffer, then a zip archive of the files of its `Description`.
     """
     model = unpack(content)
     settings = ", ".join(f"{key}={value}" for key, value in dataclasses.asdict(classifier.audio).items())
@@ -60,10 +56,8 @@ def with_metadata(content, classifier, name, version, author="", licence="", des
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         # Without a time, so that the same model makes the same file.
-        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classifier.class_names))
-        archive.writestr(zipfile.ZipInfo(DESCRIPTION), Description.of(classifier).to_json())
-        if classifier.thresholds is not None:
-            archive.writestr(zipfile.ZipInfo(labels.NAME), labels.text(classifier))
+        for name, text in Description.of(classifier).files().items():
+            archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
 
 
@@ -115,7 +109,7 @@ def _describe_scores(with_thresholds):
     files = [schema.AssociatedFileT(LABELS, "Class names, a line each.", schema.AssociatedFileType.TENSOR_AXIS_LABELS)]
     if with_thresholds:
         why = "Scores from which each class is believed, as JSON."
-        files.append(schema.AssociatedFileT(labels.NAME, why, schema.AssociatedFileType.DESCRIPTIONS))
+        files.append(schema.AssociatedFileT(BELIEF, why, schema.AssociatedFileType.DESCRIPTIONS))
     return schema.TensorMetadataT(
         name="scores",
         description="Probability of each class; they sum to 1.",

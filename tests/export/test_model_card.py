@@ -75,7 +75,7 @@ def test_limits_come_from_the_metrics(tmp_path):
     text, report = make(tmp_path)
     assert "Weakest classes by F1: dog (0.0 %), drill (66.7 %), siren (100.0 %)" in text
     assert "dog taken for drill, 2 clips" in text
-    assert f"off by {100 * report['keras']['calibration']['ece']:.1f} %" in text
+    assert f"off by {100 * report['keras']['calibration']['ece']:.1f} points" in text
     assert "1 clips could not be decoded" in text
 
 

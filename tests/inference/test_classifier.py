@@ -88,7 +88,26 @@ def test_another_form_of_the_model_scores_the_same_windows(classifier):
 
     scores = scoring.score_clips(waveforms, 2, classifier, constant)
     assert scores.tolist() == [[0, 1, 0]] * 2
-    assert seen == [(4, 4000), (1, 4000)]
+    assert seen == [(5, 4000)]
+
+
+def test_windows_are_scored_while_the_sound_comes(classifier):
+    read, at = [0], []
+
+    def blocks():
+        for _ in range(400):
+            read[0] += 1
+            yield np.full(1000, 0.1, np.float32)
+
+    def constant(windows):
+        at.append((len(windows), read[0]))
+        return np.full((len(windows), 3), [0.1, 0.2, 0.7])
+
+    scores = scoring.score_sounds([(1, blocks())], 2, classifier, 2000, constant)
+    np.testing.assert_allclose(scores[1], [0.1, 0.2, 0.7], rtol=1e-6)
+    assert np.isnan(scores[0]).all()
+    # A window of 4 blocks, and another with every second block: 32 of them by block 66, and so on.
+    assert at == [*((32, 66 + 64 * i) for i in range(6)), (7, 400)]
 
 
 def trained_run(path):

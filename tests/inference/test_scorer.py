@@ -12,7 +12,7 @@ from urbansound.errors import InputError
 from urbansound.files import write_json
 from urbansound.inference import scorer
 from urbansound.inference.classifier import Classifier
-from urbansound.inference.description import NAME
+from urbansound.inference.description import BELIEF, NAME
 from urbansound.training import fit
 
 
@@ -92,6 +92,16 @@ def test_a_file_without_a_description_is_refused(models, run, tmp_path):
     path.write_bytes(convert.convert(Classifier.from_run(run), "float32"))
     with pytest.raises(InputError, match="export the model again"):
         scorer.open_model(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"thresholds": {"none": 0.5}}', '{"thresholds": 1}', "[" * 100_000], ids=str.__len__
+)
+def test_damaged_thresholds_are_refused_in_a_line(text, models, tmp_path):
+    shutil.copytree(models["version"], tmp_path / "1")
+    (tmp_path / "1" / "assets" / BELIEF).write_text(text)
+    with pytest.raises(InputError, match=rf"{tmp_path}: its {BELIEF} is damaged; export the model again"):
+        scorer.open_model(tmp_path)
 
 
 def test_what_is_no_model_is_refused(tmp_path):

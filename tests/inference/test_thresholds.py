@@ -1,6 +1,7 @@
 """A run's calibration from its validation clips to its answers, and runs that have none."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -37,8 +38,13 @@ def test_training_fits_a_temperature_by_the_validation_clips(run):
     assert (found["n_clips"], found["source"]) == (len(clips.labels), "validation clips")
     assert metrics["temperature"] == found["temperature"] != 1
     assert metrics["thresholds"]["none"]["threshold"] == found["none"]
-    assert "none of these" in run.file("report.html").read_text()
+    page = run.file("report.html").read_text()
+    assert "none of these" in page
+    titles = re.findall(r"<(?:h2|figcaption)>(.*?)</", page)
+    assert len(set(titles)) == len(titles) > 8
+    assert {"Precision by recall", "Thresholds", "Worst mistakes"} <= set(titles)
     assert run.file("coverage.png").exists()
+    assert metrics["precision_recall"].keys() == set(run.class_names)
 
 
 def test_a_run_s_scores_are_calibrated_wherever_its_model_is_loaded(run):

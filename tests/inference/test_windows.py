@@ -11,7 +11,7 @@ SAMPLES, HOP = 40, 15
 
 
 def of_the_whole(sound, short_clips="repeat"):
-    """(starts, windows) as `score_waveforms` cuts them."""
+    """(starts, windows) as `Classifier.score` cuts them."""
     length = max(len(sound), SAMPLES)
     starts = window_starts(length, SAMPLES, HOP).numpy()
     sound = lengthen(sound, length, short_clips).numpy()

@@ -127,6 +127,70 @@ def test_a_stage_without_validation_has_its_training_curve_only():
     plots.pixels(figure)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "ticks"), [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 6, 8]), (40, [1, 8, 16, 24, 32, 40])]
+)
+def test_epochs_are_counted_from_1(epochs, ticks):
+    for axes in plots.learning_curves(make_history(epochs)).axes:
+        assert axes.get_xticks().tolist() == ticks
+
+
+THRESHOLDS = {
+    "none": {"threshold": 0.2, "accepted": 0.9, "accuracy": 0.8},
+    "classes": {name: {"threshold": 0.5, "precision": 0.9, "recall": 0.4} for name in TEN[1:]}
+    | {TEN[0]: {"threshold": 0.9, "precision": None, "recall": 0.0}},
+}
+
+
+def pictures_with_legends():
+    measured = pd.DataFrame({"noise": [None, "white noise", "white noise"], "snr_db": [np.nan, 20, 0],
+                             "accuracy": [0.8, 0.7, 0.4], "low": 0.1, "high": 0.9})  # fmt: skip
+    values = make_metrics(TEN)
+    return {
+        "curves": plots.learning_curves(make_history(60)),
+        "calibration": plots.calibration(values["calibration"]),
+        "coverage": plots.coverage(values["coverage"], THRESHOLDS),
+        "noise": plots.robustness(measured),
+        "precision and recall": plots.precision_recall(values["precision_recall"], THRESHOLDS),
+        "classes": plots.class_bars(values["per_class"]),
+    }
+
+
+def test_no_legend_covers_what_is_drawn():
+    for name, figure in pictures_with_legends().items():
+        plots.pixels(figure)
+        legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+        assert legends, name
+        for legend in legends:
+            box = legend.get_window_extent()
+            assert not [axes for axes in figure.axes if box.overlaps(axes.bbox)], name
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, name
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, name
+
+
+@pytest.mark.parametrize("names", [TEN, FIFTY, ["a", "b"]])
+def test_each_class_has_its_precision_by_recall_and_its_threshold(names):
+    values = make_metrics(names)
+    thresholds = THRESHOLDS if names is TEN else None
+    figure = plots.precision_recall(values["precision_recall"], thresholds)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == list(names)
+    for axes, curve in zip(panels, values["precision_recall"].values(), strict=True):
+        assert axes.lines[0].get_xdata().tolist() == curve["recall"]
+        assert axes.lines[0].get_ydata().tolist() == curve["precision"]
+    if thresholds:
+        assert [len(axes.lines) for axes in panels] == [1, *[2] * 9]
+        assert panels[1].lines[1].get_xydata().tolist() == [[0.4, 0.9]]
+    assert overlaps(figure, [axes.title for axes in panels]) == []
+
+
+def test_a_class_without_clips_has_an_empty_panel():
+    curves = {"void": {"threshold": [], "precision": [], "recall": []}, "b": {"precision": [0.5], "recall": [1.0]}}
+    figure = plots.precision_recall(curves)
+    assert figure.axes[0].texts[0].get_text() == "no test clips"
+    plots.pixels(figure)
+
+
 def test_calibration_draws_the_filled_bins():
     values = make_metrics(TEN)["calibration"]
     figure = plots.calibration(values)

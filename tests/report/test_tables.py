@@ -34,7 +34,7 @@ accuracy      75.0 % (95 % interval 0.0 to 100.0, over 1 recording)
 foreground    75.0 % (95 % interval 0.0 to 100.0, over 1 recording)
 macro F1      73.3 %
 macro AP      100.0 % (mean average precision)
-calibration   32.5 % between confidence and accuracy (expected calibration error)
+calibration   32.5 points between confidence and accuracy (expected calibration error)
 majority      50.0 % by always answering the most frequent class"""  # noqa: RUF001
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from urbansound.report import trust
 
@@ -56,3 +57,24 @@ def test_thresholds_on_test_clips():
 def test_what_nothing_is_above_is_none():
     result = trust.measure(LABELS, SCORES, {**THRESHOLDS, "none": 0.99})
     assert result["none"] == {"threshold": 0.99, "accepted": 0.0, "accuracy": None}
+
+
+@pytest.mark.parametrize("clips", [4, 60, 2000])
+def test_precision_by_recall_is_scikit_learn_s(clips):
+    generator = np.random.default_rng(clips)
+    labels, scores = np.arange(clips) % 2, np.round(generator.dirichlet(np.ones(3), clips), 3)  # some tie
+    curves = trust.precision_recall(labels, scores, ["a", "b", "never"])
+    assert curves["never"] == {"threshold": [], "precision": [], "recall": []}
+    for place, name in enumerate("ab"):
+        true = labels == place
+        points = list(zip(*curves[name].values(), strict=True))
+        assert 0 < len(points) <= trust.CURVE_POINTS
+        for threshold, precision, recall in points:
+            above = scores[:, place] >= threshold
+            assert precision == pytest.approx(np.mean(true[above]))
+            assert recall == pytest.approx(np.sum(true & above) / true.sum())
+        assert points[-1][2] == 1
+        if true.sum() <= trust.CURVE_POINTS:  # all points at which another clip is found: the area is the whole one
+            steps = np.diff([0, *(recall for *_, recall in points)])
+            area = np.sum(steps * [precision for _, precision, _ in points])
+            assert area == pytest.approx(average_precision_score(true, scores[:, place]))

@@ -100,6 +100,11 @@ def flags_of_a_new_process():
     finally:
         registry.clear()
         registry.update(before)
+        # A command that another one imports defines its flags when it is loaded.
+        for name in [name for name in sys.modules if name.startswith("urbansound.") and name.count(".") == 1]:
+            if hasattr(sys.modules[name], "main"):
+                del sys.modules[name]
+                delattr(sys.modules["urbansound"], name.removeprefix("urbansound."))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Waveforms of any length to scores: windows of the model's length, scored, then averaged.
 
-Plain TensorFlow, so that what `predict` runs is also what the exported graphs hold.
+`Classifier.score` does it in plain TensorFlow, for the SavedModel's graph, and `score_sounds` block by block with any
+form of a model, for everything else.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from urbansound.audio.length import lengthen
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig
 from urbansound.errors import InputError
+from urbansound.inference.windows import windows
 from urbansound.models.temperature import divide
 
 WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
@@ -55,12 +57,47 @@ class Classifier:
         return cls(model, audio, hop, config.data.short_clips, *names, run.thresholds if calibrated else None)
 
     def score(self, waveforms):
-        """Scores float32 [batch, classes] of waveforms float32 [batch, samples >= 1]; see `score_waveforms`."""
-        return score_waveforms(waveforms, self.score_windows, self)
+        """The mean score over windows that cover each waveform to its last sample, also inside a graph.
+
+        Args:
+          waveforms: float32 [batch, samples], samples >= 1.
+
+        Returns:
+          float32 [batch, classes].
+
+        Raises:
+          tf.errors.InvalidArgumentError: a waveform holds a NaN or an infinity, of which layers make some score.
+        """
+        waveforms = tf.debugging.check_numerics(waveforms, "waveform")
+        samples = self.audio.clip_samples
+        length = tf.maximum(tf.shape(waveforms)[1], samples)
+        waveforms = lengthen(waveforms, length, self.short_clips)
+        starts = window_starts(length, samples, self.hop)
+        rows = tf.range(tf.shape(waveforms)[0]) * length
+        places = tf.reshape(rows[:, tf.newaxis] + starts, [-1])  # [batch * windows], in one row of samples
+        waveforms = tf.reshape(waveforms, [-1])
+
+        def score(chunk):
+            windows = tf.gather(waveforms, chunk[:, tf.newaxis] + tf.range(samples))
+            return self.score_windows(windows)
+
+        scores = _in_chunks(score, places)
+        scores = tf.reshape(scores, [-1, tf.size(starts), len(self.class_names)])
+        return tf.reduce_mean(scores, axis=1)
 
     def score_windows(self, windows):
         """Scores float32 [batch, classes] of windows float32 [batch, audio.clip_samples]."""
         return self.model(log_mel(windows, self.audio), training=False)
+
+    def compiled(self):
+        """`score_windows` of numpy arrays, as a graph that is traced once; a window that holds a NaN is refused."""
+
+        def checked(windows):
+            return self.score_windows(tf.debugging.check_numerics(windows, "waveform"))
+
+        signature = [tf.TensorSpec([None, self.audio.clip_samples], tf.float32)]
+        graph = tf.function(checked, input_signature=signature, autograph=False)
+        return lambda windows: graph(windows).numpy()
 
 
 def hop_samples(audio, seconds):
@@ -79,39 +116,6 @@ def hop_samples(audio, seconds):
     return hop
 
 
-def score_waveforms(waveforms, score_windows, classifier):
-    """The mean score over windows that cover each waveform to its last sample.
-
-    Args:
-      waveforms: float32 [batch, samples], samples >= 1.
-      score_windows: windows float32 [windows, audio.clip_samples] to scores [windows, classes]: the
-        classifier's own, or another form of its model.
-      classifier: whose windows, and what becomes of waveforms shorter than one.
-
-    Returns:
-      float32 [batch, classes].
-
-    Raises:
-      tf.errors.InvalidArgumentError: a waveform holds a NaN or an infinity, of which layers make some score.
-    """
-    waveforms = tf.debugging.check_numerics(waveforms, "waveform")
-    samples, hop = classifier.audio.clip_samples, classifier.hop
-    length = tf.maximum(tf.shape(waveforms)[1], samples)
-    waveforms = lengthen(waveforms, length, classifier.short_clips)
-    starts = window_starts(length, samples, hop)
-    rows = tf.range(tf.shape(waveforms)[0]) * length
-    places = tf.reshape(rows[:, tf.newaxis] + starts, [-1])  # [batch * windows], in one row of samples
-    waveforms = tf.reshape(waveforms, [-1])
-
-    def score(chunk):
-        windows = tf.gather(waveforms, chunk[:, tf.newaxis] + tf.range(samples))
-        return score_windows(windows)
-
-    scores = _in_chunks(score, places)
-    scores = tf.reshape(scores, [-1, tf.size(starts), len(classifier.class_names)])
-    return tf.reduce_mean(scores, axis=1)
-
-
 def window_starts(length, samples, hop):
     """First samples int32 [windows] of the windows over a waveform of `length` >= samples; the last ends with it."""
     spare = length - samples
@@ -125,39 +129,54 @@ def score_clips(waveforms, clips, classifier, score_windows=None, on_progress=No
       waveforms: iterable of (index, waveform float32 [any, at least 1]), in any order.
       clips: number of rows of the result.
       classifier: a Classifier.
-      score_windows: another form of its model, see `score_waveforms`; default: its own.
+      score_windows: another form of its model, see `score_sounds`; default: its own.
       on_progress: called with (done, clips) after each clip.
 
     Returns:
       float32 [clips, classes]; NaN in rows that no waveform came for.
     """
-    score = _compiled(classifier) if score_windows is None else None
-    result = np.full((clips, len(classifier.class_names)), np.nan, np.float32)
-    samples, pending, owners = classifier.audio.clip_samples, [], []
 
-    def put(batch, rows):
-        batch = tf.stack(batch)
-        result[rows] = score(batch) if score else score_waveforms(batch, score_windows, classifier)
+    def sounds():
+        for done, (index, waveform) in enumerate(waveforms, start=1):
+            yield int(index), [np.asarray(waveform)]
+            if on_progress:
+                on_progress(done, clips)
 
-    for done, (index, waveform) in enumerate(waveforms, start=1):
-        if len(waveform) > samples:
-            put([waveform], [int(index)])
-        else:
-            pending.append(lengthen(waveform, samples, classifier.short_clips))
-            owners.append(int(index))
-        if len(pending) == WINDOWS_AT_ONCE:
-            put(pending, owners)
-            pending, owners = [], []
-        if on_progress:
-            on_progress(done, clips)
+    return score_sounds(sounds(), clips, classifier, classifier.hop, score_windows or classifier.compiled())
+
+
+def score_sounds(sounds, count, described, hop, score_windows):
+    """The mean scores over windows that cover sounds of any lengths to their last samples, WINDOWS_AT_ONCE at a time.
+
+    Args:
+      sounds: iterable of (row of the result, blocks), the blocks float32 [any] in order; they are read as they come.
+      count: number of rows of the result.
+      described: a Description or a Classifier, whose windows, short sounds and classes these are.
+      hop: samples from one window's start to the next's.
+      score_windows: function of windows float32 [n, audio.clip_samples] that returns scores [n, classes].
+
+    Returns:
+      float32 [count, classes]; NaN in rows of which no sample came.
+    """
+    sums, numbers = np.zeros((count, len(described.class_names))), np.zeros(count)
+    pending, rows = [], []
+
+    def put():
+        np.add.at(sums, rows, np.asarray(score_windows(np.stack(pending))))
+        np.add.at(numbers, rows, 1)
+        pending.clear()
+        rows.clear()
+
+    for row, blocks in sounds:
+        for _, window in windows(blocks, described.audio.clip_samples, hop, described.short_clips, at_once=1):
+            pending.append(window[0])
+            rows.append(row)
+            if len(pending) == WINDOWS_AT_ONCE:
+                put()
     if pending:
-        put(pending, owners)
-    return result
-
-
-def _compiled(classifier):
-    signature = [tf.TensorSpec([None, None], tf.float32)]
-    return tf.function(classifier.score, input_signature=signature, autograph=False)
+        put()
+    known = numbers[:, np.newaxis]
+    return np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0).astype(np.float32)
 
 
 def _for_window(model, audio, run, temperature):

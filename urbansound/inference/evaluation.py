@@ -144,54 +144,56 @@ def _member_accuracies(entries, labels, classifier):
 
 def _write_report(run, values, predictions, entries, parameters):
     """The pictures and report.html."""
-    config, class_names, history = run.config, run.class_names, run.history
+    config = run.config
     warnings = [*datasets.dataset(config.data.dataset).warnings]
     if config.data.split == "random":
         warnings.append(f"A {LEAKS}.")
     shown = worst_mistakes(predictions, SHOWN_CLIPS)
-    log_mels = np.stack([_log_mel(entries[row], config) for row in shown.index])
-    hop_seconds = config.audio.hop_length / config.audio.sample_rate
-    pictures = [
-        page.Picture(run.file(name), title, alt)
-        for name, title, alt in (
-            ("confusion_matrix.png", "Confusion matrix", "Test clips by true and predicted class"),
-            ("class_bars.png", "Classes", "F1, precision and recall of every class"),
-            ("calibration.png", "Calibration", "Share of right answers by the confidence that they were given with"),
-            ("coverage.png", "Coverage", "Share of right answers among the clips of the highest scores"),
-            ("mistakes.jpg", "Worst mistakes", "Log-mel spectrograms of the test clips listed below"),
-        )
-    ]
-    figures = (
-        plots.confusion_matrix(values["confusion"], class_names),
-        plots.class_bars(values["per_class"]),
-        plots.calibration(values["calibration"]),
-        plots.coverage(values["coverage"], values["thresholds"]),
-        plots.log_mel_grid(log_mels, shown, class_names, hop_seconds, band_centres(config.audio)),
-    )
-    for picture, figure in zip(pictures, figures, strict=True):
-        plots.save(figure, picture.path)
-    if history is not None:
-        alt = "Loss and accuracy of training and validation clips by epoch"
-        pictures.insert(0, page.Picture(run.file("learning_curves.png"), "Learning curves", alt))
-        plots.save(plots.learning_curves(history), pictures[0].path)
     tables = [] if values["thresholds"] is None else [page.Table("Thresholds", *thresholds_table(values), 3)]
     if (measured := run.robustness) is not None:
         tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
-        if measured.noise.notna().any():
-            pictures.append(page.Picture(run.file("robustness.png"), "Noise", "Accuracy by signal-to-noise ratio"))
-            plots.save(plots.robustness(measured), pictures[-1].path)
     page.write(
         run.file("report.html"),
         title=f"{config.data.dataset}: {_model_name(run)}",
         metrics=values,
         facts=_facts(run, parameters),
         tables=tables,
-        pictures=pictures,
+        pictures=_pictures(run, values, shown, np.stack([_log_mel(entries[row], config) for row in shown.index])),
         mistakes=shown,
         settings=dataclasses.asdict(config),
         warnings=warnings,
         skipped=run.skipped,
     )
+
+
+def _pictures(run, values, shown, log_mels):
+    """Draw and write all pictures; as `page.Picture`s in the order of the page."""
+    names, audio, thresholds, pictures = run.class_names, run.config.audio, values["thresholds"], []
+
+    def add(name, title, alt, figure):
+        pictures.append(page.Picture(run.file(name), title, alt))
+        plots.save(figure, pictures[-1].path)
+
+    if run.history is not None:
+        alt = "Loss and accuracy of training and validation clips by epoch"
+        add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history))
+    alt = "Test clips by true and predicted class"
+    add("confusion_matrix.png", "Confusion matrix", alt, plots.confusion_matrix(values["confusion"], names))
+    alt = "F1, precision and recall of every class"
+    add("class_bars.png", "F1, precision and recall", alt, plots.class_bars(values["per_class"]))
+    alt = "Share of right answers by the confidence that they were given with"
+    add("calibration.png", "Calibration", alt, plots.calibration(values["calibration"]))
+    alt = "Share of right answers among the clips of the highest scores"
+    add("coverage.png", "Coverage", alt, plots.coverage(values["coverage"], thresholds))
+    alt = "Precision by recall of every class, with its threshold marked"
+    curves = plots.precision_recall(values["precision_recall"], thresholds)
+    add("precision_recall.png", "Precision by recall", alt, curves)
+    alt, hop_seconds = "Log-mel spectrograms of the test clips listed below", audio.hop_length / audio.sample_rate
+    log_mels = plots.log_mel_grid(log_mels, shown, names, hop_seconds, band_centres(audio))
+    add("mistakes.jpg", "Log-mels of the worst mistakes", alt, log_mels)
+    if (measured := run.robustness) is not None and measured.noise.notna().any():
+        add("robustness.png", "Noise", "Accuracy by signal-to-noise ratio", plots.robustness(measured))
+    return pictures
 
 
 def _log_mel(entry, config):

@@ -1,51 +1,96 @@
 """Scores of any audio files: a row per file, faults in a table of their own."""
 
+import math
+import os
+
 import numpy as np
 import pandas as pd
 
+from urbansound.audio.sndfile import promised_samples
+from urbansound.audio.stream import open_stream
 from urbansound.data import audio_files, cache
-from urbansound.inference.classifier import score_clips
+from urbansound.errors import InputError
+from urbansound.inference.classifier import score_sounds
+from urbansound.inference.listeners import STANDARD_INPUT
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
 from urbansound.report.trust import known
 
 PLACES = ("label", "second", "third")
 NONE = "none of these"  # the label of a sound that is taken for no class
+# Files that are decoded as a whole.
+SHORT_SAMPLES = 2**21  # of all channels
+SHORT_BYTES = 2**23
 
 
-def predict(classifier, files, threshold=None):
-    """Scores of audio files of any length, format and rate.
+def predict(scorer, files, hop, threshold=None):
+    """Scores of audio files of any length, format and rate, in memory that does not grow with their length.
 
     Args:
-      classifier: a Classifier.
-      files: their paths.
-      threshold: a file whose largest score is below it is labelled NONE; None: as the classifier's thresholds say,
-        where it has any. Its scores and the names of the second and third class stay.
+      scorer: a Scorer.
+      files: what `open_stream` takes, paths or "-".
+      hop: samples from one window's start to the next's.
+      threshold: a file whose largest score is below it is labelled NONE; None: as the model's thresholds say, where it
+        has any. Its scores and the names of the second and third class stay.
 
     Returns:
-      (table, faults): a row per readable file in order: path, label, score, second, second_score,
-      third, third_score (as far as there are classes); and a DataFrame of path, fault of the others. Paths that
-      are not UTF-8 are as `audio_files.as_text` has them.
+      (table, faults): a row per whole file in order: path, label, score, second, second_score, third, third_score (as
+      far as there are classes); and a DataFrame of path, fault of the others. Paths that are not UTF-8 are as
+      `audio_files.as_text` has them.
     """
-    faults, names = {}, [audio_files.as_text(file) for file in files]
-
-    def readable():
-        for index, waveform, fault in cache.decoded(files, classifier.audio.sample_rate):
-            if fault.numpy():
-                faults[int(index)] = fault.numpy().decode()
-            else:
-                yield index, waveform
-
-    with bar("scoring files") as on_progress:
-        scores = score_clips(readable(), len(files), classifier, on_progress=on_progress)
-    table = _top(names, scores, classifier.class_names)
+    faults, names, described = {}, [audio_files.as_text(file) for file in files], scorer.described
+    with bar("scoring files", unit="file") as on_progress:
+        sounds = _sounds(files, described.audio.sample_rate, faults, on_progress)
+        scores = score_sounds(sounds, len(files), described, hop, scorer.score)
+    table = _top(names, scores, described.class_names)
     if threshold is not None:
         table.loc[table.score < threshold, "label"] = NONE
-    elif classifier.thresholds is not None:
-        table.loc[known(scores, classifier.thresholds) < classifier.thresholds["none"], "label"] = NONE
+    elif described.thresholds is not None:
+        table.loc[known(scores, described.thresholds) < described.thresholds["none"], "label"] = NONE
     table = table.drop(index=list(faults))
-    broken = pd.DataFrame([(names[i], fault) for i, fault in sorted(faults.items())], columns=["path", "fault"])
+    broken = pd.DataFrame([(names[row], fault) for row, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
+
+
+def _sounds(files, sample_rate, faults, on_progress):
+    """(row, blocks) of each file for `score_sounds`; faults gets {row: why it is not whole}."""
+    short = [row for row, file in enumerate(files) if _is_short(file)]
+    decoded = cache.decoded([files[row] for row in short], sample_rate) if short else ()
+    for done, (index, waveform, fault) in enumerate(decoded, start=1):
+        if fault.numpy():
+            faults[short[int(index)]] = fault.numpy().decode()
+        else:
+            yield short[int(index)], [waveform.numpy()]
+        on_progress(done, len(files))
+    for done, row in enumerate(sorted(set(range(len(files))) - set(short)), start=len(short)):
+        try:
+            with open_stream(files[row], sample_rate) as stream:
+                yield row, _blocks(stream, sample_rate, lambda share, done=done: on_progress(done + share, len(files)))
+            fault = stream.fault
+        except InputError as error:
+            fault = str(error)
+        if fault:
+            faults[row] = fault
+
+
+def _is_short(file):
+    """Whether a file is decoded as a whole: several at once, which takes less time than block by block."""
+    if file == STANDARD_INPUT or not os.path.isfile(file):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            return os.path.getsize(file) <= SHORT_BYTES and 0 < promised_samples(opened) <= SHORT_SAMPLES
+    except OSError:
+        return False  # whatever it is, `open_stream` will say
+
+
+def _blocks(stream, sample_rate, on_progress):
+    """The blocks of a Stream; on_progress is called with the share of it that has been read, 0 to 1."""
+    read = 0
+    for block in stream.blocks():
+        yield block
+        read += len(block)
+        on_progress(round(min(read / sample_rate / (stream.seconds or math.inf), 1.0), 2))
 
 
 def _top(files, scores, class_names):

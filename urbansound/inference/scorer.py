@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound.errors import InputError
-from urbansound.inference import description, litert
+from urbansound.inference import litert
 from urbansound.inference.classifier import Classifier
-from urbansound.inference.description import Description
+from urbansound.inference.description import NAME, Description
 from urbansound.run import Run
 
 SAVED_MODEL = "saved_model.pb"
@@ -65,11 +65,9 @@ def open_model(path, window_seconds=None):
 def _of_run(path, window_seconds):
     run = Run.open(path)
     classifier = Classifier.from_run(run, window_seconds)
-    signature = [tf.TensorSpec([None, classifier.audio.clip_samples], tf.float32)]
-    score = tf.function(classifier.score_windows, input_signature=signature, autograph=False)
     # Both: the temperature may be fitted later, and then other scores come of the same weights.
     digest = hashlib.sha256(f"{_sha256(run.file('model.keras'))} {run.temperature!r}".encode()).hexdigest()
-    return Scorer(Description.of(classifier), lambda windows: score(windows).numpy(), str(path), digest)
+    return Scorer(Description.of(classifier), classifier.compiled(), str(path), digest)
 
 
 def _version(path):
@@ -83,12 +81,7 @@ def _version(path):
 
 
 def _of_saved_model(folder, path):
-    try:
-        described = Description.from_json((folder / "assets" / description.NAME).read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: has no {description.NAME}; export the model again") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    described = _described(path, lambda name: _bytes(folder / "assets" / name))
     try:
         loaded = tf.saved_model.load(str(folder))
         signature = loaded.signatures["serving_default"]
@@ -105,11 +98,10 @@ def _of_tflite(path):
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(path) as archive:
-            described = Description.from_json(archive.read(description.NAME))
-    except (zipfile.BadZipFile, KeyError):
-        raise InputError(f"{path}: not a .tflite file with its {description.NAME}; export the model again") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+            files = {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        raise InputError(f"{path}: not a .tflite file with its {NAME}; export the model again") from None
+    described = _described(path, files.get)
     try:
         score = litert.score_windows(content, described.audio)
         classes = score(np.zeros((1, described.audio.clip_samples), np.float32)).shape[1]
@@ -120,6 +112,17 @@ def _of_tflite(path):
             f"{path}: gives {classes} scores for {len(described.class_names)} class names; export it again"
         )
     return Scorer(described, score, str(path), hashlib.sha256(content).hexdigest())
+
+
+def _described(path, content_of):
+    try:
+        return Description.read(content_of)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _bytes(path):
+    return path.read_bytes() if path.is_file() else None
 
 
 def _sha256(path):

@@ -1,4 +1,4 @@
-"""Windows over sound that comes block by block: those that `classifier.score_waveforms` scores of the whole."""
+"""Windows over sound that comes block by block: those that `Classifier.score` scores of the whole."""
 
 import numpy as np
 

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from urbansound.errors import InputError
 from urbansound.files import read_text
-from urbansound.report.event_tables import SED
+from urbansound.report.event_tables import GUARDED, SED
 from urbansound.report.tables import LABEL_WIDTH, percent
 from urbansound.text import columns, padded, shorten, shown
 
@@ -44,7 +44,7 @@ def read_events(path):
     header = next(csv.reader(io.StringIO(text), delimiter=separator), [])
     table = pd.DataFrame(rows, columns=list(dict.fromkeys(header)), dtype=str).fillna("")
     if "filename" not in table:
-        table = table.rename(columns=OWN_NAMES)
+        table = table.rename(columns=OWN_NAMES).map(_unguarded)
     if missing := [name for name in SED if name not in table]:
         raise InputError(f"{path}: has no column {missing[0]}; its first line must name {', '.join(SED)}")
     files = list(dict.fromkeys(table.filename))
@@ -59,6 +59,11 @@ def read_events(path):
             "a label"
         )
     return table.reset_index(drop=True), files
+
+
+def _unguarded(text):
+    """A cell without the apostrophe that `event_tables` puts before what a spreadsheet takes for a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(GUARDED) else text
 
 
 def event_based(reference, estimated, labels=None, *, collar=1.0, offsets=False, length_share=0.5):
@@ -119,6 +124,26 @@ def as_lines(figures, unit="events"):
         cells = [percent(values[name]).removesuffix(" %") for name in ("f1", "precision", "recall")]
         cells += [str(values.get(name, "")) for name in ("reference", "estimated", "matched")]
         lines.append("  ".join([padded(shorten(label, width), width), *(text.rjust(9) for text in cells)]).rstrip())
+    return "\n".join(lines)
+
+
+def as_report(figures):
+    """What `inference.event_evaluation.measure` returns as lines for a terminal."""
+    lines = [f"recordings: {figures['recordings']}, of which {figures['without_events']} have no known events"]
+    if figures["left_out"]["events"]:
+        others = figures["left_out"]
+        lines.append(f"left out: {others['events']} detected events of {others['recordings']} other recordings")
+    for result in figures["event_based"]:
+        ends = "onsets and offsets" if result["offsets"] else "onsets"
+        lines += ["", f"events, {ends} within {result['collar']:g} s", as_lines(result)]
+    result = figures["segment_based"]
+    lines += ["", f"segments of {result['segment_seconds']:g} s", as_lines(result, "segments")]
+    if figures["psds"]:
+        values = dict(figures["psds"])
+        left_out = values.pop("left_out")
+        lines += ["", "PSDS  " + ", ".join(f"{name}: {value:.3f}" for name, value in values.items())]
+        if left_out:
+            lines.append(f"without {left_out} known events, of classes that the model lacks or of no length")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
 from urbansound.errors import InputError
-from urbansound.report.trust import coverage
+from urbansound.report.trust import coverage, precision_recall
 
 CALIBRATION_BINS = 15
 SALIENCE = {"foreground": 1, "background": 2}
@@ -38,7 +38,7 @@ def evaluate(labels, scores, recordings, class_names, salience=None, *, resample
       `n_clips`, `n_recordings`, `majority_accuracy` (of always answering the most frequent class),
       `macro_f1`, `macro_average_precision`, `per_class` {label: {`precision`, `recall`, `f1`,
       `average_precision`, `support`}}, `confusion` counts [true][predicted], `calibration` (see
-      `calibration`), `coverage` (see `trust.coverage`); from 4 classes on `top3_accuracy`; `foreground`
+      `calibration`), `coverage` and `precision_recall` (see `trust`); from 4 classes on `top3_accuracy`; `foreground`
       and `background`, each with its accuracy, interval and counts, where there are such clips.
 
     Raises:
@@ -59,6 +59,7 @@ def evaluate(labels, scores, recordings, class_names, salience=None, *, resample
         "confusion": confusion(labels, predicted, len(class_names)).tolist(),
         "calibration": calibration(labels, scores),
         "coverage": coverage(labels, scores),
+        "precision_recall": precision_recall(labels, scores, class_names),
     }
     if len(class_names) >= 4:
         metrics["top3_accuracy"] = float((rank(scores)[:, :3] == labels[:, np.newaxis]).any(axis=1).mean())

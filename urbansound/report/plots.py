@@ -1,6 +1,7 @@
 """Pictures of a run as matplotlib Figures, drawn without pyplot, so nothing global is touched.
 
-Those of several runs are drawn in comparisons.py; all of them can be had from here.
+Those of several runs are drawn in comparisons.py, those of trust in scores in trust_plots.py; all of them can be had
+from here.
 """
 
 import textwrap
@@ -9,8 +10,21 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from urbansound.report.comparisons import folds, trials
-from urbansound.report.style import BLUE, GREY, INK, ORANGE, RED, axis_labels, new_figure, pixels, save, styled
+from urbansound.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    axis_labels,
+    legend_below,
+    new_figure,
+    pixels,
+    save,
+    styled,
+)
 from urbansound.report.tables import percent
+from urbansound.report.trust_plots import calibration, coverage, precision_recall
 from urbansound.text import columns as columns_of
 
 __all__ = [
@@ -23,6 +37,7 @@ __all__ = [
     "learning_curves",
     "log_mel_grid",
     "pixels",
+    "precision_recall",
     "robustness",
     "save",
     "trials",
@@ -42,7 +57,7 @@ def learning_curves(history):
         (shares), learning_rate; and stage, the stage's name, where there may be several.
     """
     stages = dict(list(history.groupby("stage", sort=False))) if "stage" in history else {"": history}
-    figure = new_figure(10, 3.4 * len(stages))
+    figure = new_figure(10, 3.8 * len(stages))
     rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
     for row, (name, epochs) in zip(rows, stages.items(), strict=True):
         if len(stages) > 1:
@@ -51,10 +66,8 @@ def learning_curves(history):
         _curves(loss, epochs, "loss", "{:.3f}".format)
         _curves(accuracy, epochs, "accuracy", percent)
         loss.set(title="Loss", ylim=(0, None))
-        loss.legend(loc="upper right")
         accuracy.set(title="Accuracy", ylim=(0, 1))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        accuracy.legend(loc="lower right")
         rate.plot(epochs["epoch"], epochs["learning_rate"], color=GREY, marker=_marker(epochs), ms=3)
         rate.set(title="Learning rate", ylim=(0, None))
         rate.yaxis.set_major_locator(MaxNLocator(5))
@@ -62,8 +75,18 @@ def learning_curves(history):
         for axes in (loss, accuracy, rate):
             axes.grid(axis="y")
             axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.set_xticks(_epoch_ticks(len(epochs)))
+        for axes in (loss, accuracy):
+            legend_below(axes)
     return figure
+
+
+def _epoch_ticks(count):
+    """About six epochs from 1 to `count`, the first one among them."""
+    if count == 1:
+        return [1]
+    ticks = MaxNLocator(6, integer=True).tick_values(1, count)
+    return [1, *(tick for tick in ticks if 1 + (ticks[1] - ticks[0]) / 2 <= tick <= count)]
 
 
 def _curves(axes, epochs, name, as_text):
@@ -115,62 +138,6 @@ def confusion_matrix(confusion, class_names):
     axes.set_ylabel("true")
     # Of the figure, and in two lines: a matrix of two classes is narrower than either title.
     figure.suptitle("Clips by true and predicted class\n(shade: share of the row)", x=0.01, ha="left", **TITLE)
-    return figure
-
-
-@styled
-def calibration(values):
-    """Reliability diagram: accuracy by confidence, and how many clips have that confidence.
-
-    Args:
-      values: what `metrics.calibration` returns.
-    """
-    filled = [b for b in values["bins"] if b["count"]]
-    middles = [(b["low"] + b["high"]) / 2 for b in filled]
-    width = 0.86 / len(values["bins"])
-    figure = new_figure(4.6, 5)
-    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    axes.bar(middles, [b["accuracy"] for b in filled], width, color=BLUE, label="clips of that confidence")
-    axes.plot([0, 1], [0, 1], "--", color=INK, lw=1, label="where confidence is true")
-    axes.set_ylim(0, 1.02)
-    axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.set_title(f"Calibration: off by {percent(values['ece'])} on average")
-    axes.legend(loc="upper left")
-    counts.bar(middles, [b["count"] for b in filled], width, color=GREY)
-    counts.set_ylabel("clips")
-    counts.set_xlim(0, 1)
-    counts.set_xlabel("confidence (highest score)")
-    counts.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    for panel in (axes, counts):
-        panel.grid(axis="y")
-    return figure
-
-
-@styled
-def coverage(points, thresholds=None):
-    """Accuracy of the clips of the highest scores, by their share of all clips.
-
-    Args:
-      points: what `trust.coverage` returns.
-      thresholds: what `trust.measure` returns, whose clips that are not "none of these" are marked; None: no mark.
-    """
-    figure = new_figure(4.6, 3.4)
-    axes = figure.subplots()
-    axes.plot([p["coverage"] for p in points], [p["accuracy"] for p in points], color=BLUE, marker="o", ms=3)
-    if thresholds is not None and thresholds["none"]["accepted"]:
-        none = thresholds["none"]
-        label = "all that are not “none of these”"
-        axes.plot(none["accepted"], none["accuracy"], "D", color=INK, ms=6, label=label)
-        axes.legend(loc="lower left")
-    axes.set(
-        xlim=(0, 1.02), ylim=(0, 1.02), xlabel="share of the clips, those of the highest scores", ylabel="accuracy"
-    )
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.grid()
-    axes.set_title("Accuracy of the surest answers")
     return figure
 
 
@@ -227,7 +194,7 @@ def robustness(measured):
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.grid(axis="y")
     axes.set_title("Accuracy in noise, with 95 % intervals")
-    axes.legend(loc="lower left")
+    legend_below(axes, 4)
     return figure
 
 

@@ -67,6 +67,11 @@ def new_figure(width, height):
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
+def legend_below(axes, columns=2):
+    """A legend under the axes' own label, where it covers nothing that is drawn."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, borderaxespad=0)
+
+
 def axis_labels(class_names):
     """A text per class that is short enough for an axis; "class N" where no installed font has all its letters."""
     numbers = _undrawn(class_names)

@@ -20,6 +20,11 @@ def percent(share):
     return "–" if share is None else f"{100 * share:.1f} %"  # noqa: RUF001
 
 
+def points(share):
+    """'14.0 points' of a difference of two shares of 0.14: it is no share of anything."""
+    return f"{100 * share:.1f} points"
+
+
 def headline(group):
     """'71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)' of a dict with accuracy, interval and counts."""
     low, high = (f"{100 * bound:.1f}" for bound in group["accuracy_interval"])
@@ -106,7 +111,7 @@ def totals(metrics):
     rows["macro F1"] = percent(metrics["macro_f1"])
     rows["macro AP"] = f"{percent(metrics['macro_average_precision'])} (mean average precision)"
     rows["calibration"] = (
-        f"{percent(metrics['calibration']['ece'])} between confidence and accuracy (expected calibration error)"
+        f"{points(metrics['calibration']['ece'])} between confidence and accuracy (expected calibration error)"
     )
     if metrics.get("thresholds"):
         rows["temperature"], rows["none of these"] = _trust(metrics["thresholds"])
@@ -122,8 +127,13 @@ def thresholds_table(metrics):
         (label, *map(percent, (row["threshold"], row["precision"], row["recall"])))
         for label, row in metrics["thresholds"]["classes"].items()
     ]
-    wanted = percent(metrics["thresholds"]["wanted_precision"])
-    caption = f"Scores from which a class was right {wanted} of the time, or as often as it could be, on other clips"
+    wanted, source = percent(metrics["thresholds"]["wanted_precision"]), metrics["thresholds"]["source"]
+    caption = (
+        "For a program that waits for one class: the lowest score of the class at which it should act. Of the "
+        f"{source} with that score or more, {wanted} had the label, or the highest share that any threshold gave. "
+        "Precision: share of the test clips with that score or more that have the label. Recall: share of the test "
+        "clips with the label that have that score or more"
+    )
     return caption, ["class", "threshold", "precision on test clips", "recall on test clips"], rows
 
 
@@ -133,7 +143,7 @@ def _trust(thresholds):
     clips, recordings = thresholds["n_clips"], thresholds["n_recordings"]
     return (
         f"{thresholds['temperature']:.3g}, fitted to {clips} clips of {recordings} recordings ({thresholds['source']})",
-        f"not said of {percent(none['accepted'])} of the test clips; {percent(none['accuracy'])} of these are right",
+        f"{percent(1 - none['accepted'])} of the test clips; of the others, {percent(none['accuracy'])} are right",
     )
 
 

@@ -1,9 +1,11 @@
-"""How far answers can be believed by their scores: accuracy by coverage, and what thresholds do."""
+"""How far answers can be believed by their scores: accuracy by coverage, precision by recall, what thresholds do."""
 
 import numpy as np
 from scipy.special import expit
+from sklearn.metrics import precision_recall_curve
 
 STEPS = 20  # of coverage
+CURVE_POINTS = 50  # of precision by recall
 LEAST = 1 / 512  # of a score whose logarithm is taken
 
 
@@ -33,6 +35,32 @@ def coverage(labels, scores):
         for count in counts.tolist()
         if count
     ]
+
+
+def precision_recall(labels, scores, class_names):
+    """Precision and recall of each class for every threshold of its score that finds one clip more.
+
+    Args:
+      labels: int [clips], the true classes.
+      scores: float [clips, classes].
+      class_names: str [classes].
+
+    Returns:
+      {label: {`threshold`, `precision`, `recall`: lists of equal length, recall rising to 1, at most CURVE_POINTS}};
+      empty lists where no clip has the label.
+    """
+    return {name: _curve(labels == place, scores[:, place]) for place, name in enumerate(class_names)}
+
+
+def _curve(positive, scores):
+    if not positive.any():
+        return {"threshold": [], "precision": [], "recall": []}
+    precisions, recalls, thresholds = precision_recall_curve(positive, scores)
+    # Thresholds rise. Of those of one recall, the highest has the highest precision.
+    last = np.flatnonzero(np.diff(recalls) < 0)[::-1]
+    last = last[np.unique(np.linspace(0, len(last) - 1, CURVE_POINTS).round().astype(int))]
+    columns = {"threshold": thresholds, "precision": precisions, "recall": recalls}
+    return {name: np.asarray(column, np.float64)[last].tolist() for name, column in columns.items()}
 
 
 def log_scores(scores):

@@ -92,7 +92,7 @@ def test_labels_and_description_lie_uncompressed_in_an_archive_after_the_model(f
         assert (labels.filename, labels.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
         assert archive.read(labels).decode() == "high tone\nlow tone\nStraße\nnoise\n"
         assert (described.filename, described.compress_type) == ("urbansound.json", zipfile.ZIP_STORED)
-        assert Description.from_json(archive.read(described)) == Description.of(classifier)
+        assert Description.read({described.filename: archive.read(described)}.get) == Description.of(classifier)
 
 
 def test_thresholds_lie_beside_the_labels(classifier, plain):
