@@ -104,7 +104,7 @@ class Sound:
 
     def blocks(self):
         """`frames`, as float32 [samples], the mean of the channels."""
-        return map(_average, self.frames())
+        return map(average, self.frames())
 
     def frames(self):
         """Decode the file, once.
@@ -242,7 +242,7 @@ def _truncated(promised, samples):
     return f"truncated: header promises {promised} samples, {samples} are there"
 
 
-def _average(samples):
+def average(samples):
     """The mean over channels, float32 [frames], of float32 [frames, channels].
 
     Channel by channel, since numpy's mean over a short last axis takes 20 times as long.

@@ -8,7 +8,16 @@ from urbansound.audio import sndfile
 from urbansound.audio.limits import BLOCK_SAMPLES, BLOCK_SECONDS
 from urbansound.audio.source import BUFFER, Source
 from urbansound.audio.wav import decode_frames
-from urbansound.audio.wav_header import ENCODINGS, FAULTS, PCM, PCM_PADDED, fault_text, is_endless, place_of, read_header
+from urbansound.audio.wav_header import (
+    ENCODINGS,
+    FAULTS,
+    PCM,
+    PCM_PADDED,
+    fault_text,
+    is_endless,
+    place_of,
+    read_header,
+)
 from urbansound.errors import InputError
 
 UNLIMITED = 2**62

@@ -89,25 +89,33 @@ def find(paths):
         elif os.path.isfile(path):
             found.files.append(path)
         else:
-            folder, names = _existing(path)
-            if not WILD.search("/".join(names)):
-                raise InputError(f"{path}: no such file or folder")
-            if not (matching := list(_matching(folder, names))):
-                raise InputError(f"{path}: a pattern that no file or folder matches")
-            found.add(search(matching, above(folder)))
+            found.add(_matched(path))
     if not found.files:
         passed_over = f" ({found.summary})" if found.summary else ""
         raise InputError(f"no audio files ({' '.join(AUDIO_ENDINGS)}) in {', '.join(map(str, paths))}{passed_over}")
     return found
 
 
+def _matched(path):
+    """Found of a path that does not exist as it stands."""
+    folder, names = _existing(path)
+    if not WILD.search("/".join(names)):
+        raise InputError(f"{path}: no such file or folder")
+    if not (matching := list(_matching(folder or os.curdir, names))):
+        raise InputError(f"{path}: a pattern that no file or folder matches")
+    found = search(matching, above(folder or os.curdir))
+    if not folder:  # as a shell writes them
+        found.files = [file.removeprefix(os.path.join(os.curdir, "")) for file in found.files]
+    return found
+
+
 def _existing(path):
     """(folder, names): the longest beginning of a path that is a folder as it stands, and the names that follow."""
-    first, *names = Path(path).parts if Path(path).anchor else (os.curdir, *Path(path).parts)
-    folder = first if Path(path).anchor else ""
+    folder, names = Path(path).anchor, list(Path(path).parts)
+    del names[: bool(folder)]
     while names and os.path.isdir(os.path.join(folder, names[0])):
         folder = os.path.join(folder, names.pop(0))
-    return folder or first, names
+    return folder, names
 
 
 def _matching(folder, names):
@@ -119,9 +127,14 @@ def _matching(folder, names):
         matches = name == ANY_FOLDERS or fnmatch.fnmatchcase(entry.name, name)
         if matches and not rest:
             yield entry
-        elif matches and (name.startswith(".") or not entry.name.startswith(".")):
-            if entry.is_dir(follow_symlinks=name != ANY_FOLDERS):
-                yield from _matching(entry.path, names if name == ANY_FOLDERS else rest)
+        elif matches and _is_open(entry, name):
+            yield from _matching(entry.path, names if name == ANY_FOLDERS else rest)
+
+
+def _is_open(entry, name):
+    """Whether a pattern's name leads into this entry."""
+    hidden = entry.name.startswith(".") and not name.startswith(".")
+    return not hidden and entry.is_dir(follow_symlinks=name != ANY_FOLDERS)
 
 
 def search(listed, above):

@@ -10,7 +10,7 @@ from urbansound.files import replacing
 
 
 class Excerpt(typing.NamedTuple):
-    """A part of a recording: from `start` until before `end`, in seconds, for the WAV file `path`; a `comment` in it."""
+    """A part of a recording: from `start` until before `end`, in seconds; the WAV file it is for; a comment in that."""
 
     start: float
     end: float
@@ -61,6 +61,12 @@ def _placed_blocks(sound):
             place += len(block)
 
 
+@contextlib.contextmanager
+def _new_file(path):
+    with replacing(path) as part, open(part, "wb") as file:
+        yield file
+
+
 class _File:
     """An excerpt while it is written."""
 
@@ -68,7 +74,7 @@ class _File:
         self._start = round(excerpt.start * sound.rate)
         self._end = max(round(excerpt.end * sound.rate), self._start + 1)
         self._closing = files.enter_context(contextlib.ExitStack())  # until it is closed, an error removes the file
-        file = self._closing.enter_context(open(self._closing.enter_context(replacing(excerpt.path)), "wb"))
+        file = self._closing.enter_context(_new_file(excerpt.path))
         frames = self._end - self._start
         self._writer = WavWriter(file, sound.rate, sound.channels, sound.bits, frames, excerpt.comment)
 
