@@ -3,6 +3,7 @@
 import bisect
 import contextlib
 import queue
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -19,11 +20,12 @@ CLOCK_SECONDS = 0.1  # by which times may be off before they are set anew
 
 
 @contextlib.contextmanager
-def open_microphone(device=None):
+def open_microphone(device=None, stopped=None):
     """Yield a Microphone that listens.
 
     Args:
       device: its number or its name, or words of that, as `sounddevice` takes them; None: the system's default.
+      stopped: see `Microphone`.
 
     Raises:
       InputError: there is no such device, it can't be opened, or what it takes is not installed.
@@ -32,7 +34,7 @@ def open_microphone(device=None):
     try:
         about = sounddevice.query_devices(device, "input")
         rate, channels = round(about["default_samplerate"]), min(about["max_input_channels"], MOST_CHANNELS)
-        microphone = Microphone(about["name"], rate)
+        microphone = Microphone(about["name"], rate, stopped)
         stream = sounddevice.InputStream(
             device=device,
             samplerate=rate,
@@ -55,6 +57,11 @@ def open_microphone(device=None):
 class Microphone:
     """The sound of an input device, for a `Stream`.
 
+    Args:
+      name: see the attribute.
+      rate: see the attribute.
+      stopped: a threading.Event that ends the sound; what came before is still given.
+
     Attributes:
       name: of the device.
       rate: sample rate in Hz.
@@ -65,16 +72,16 @@ class Microphone:
 
     promised, no_numbers = 0, NO_NUMBERS
 
-    def __init__(self, name, rate):
+    def __init__(self, name, rate, stopped=None):
         self.name, self.rate, self.lost = name, rate, 0
         self.is_active = lambda: True
         self._queue = queue.SimpleQueue()  # whose `put` may be called by a signal's handler and by a foreign thread
-        self._stopped = False
+        self._stopped = stopped or threading.Event()
         self._marks = []  # (sample, seconds since 1970 when it was recorded), where the last one does not tell it
 
     def take(self, block, frames, times, status):
         """The callback of `sounddevice.InputStream`."""
-        if self._stopped:
+        if self._stopped.is_set():
             return
         full = self._queue.qsize() * frames > MOST_SECONDS * self.rate
         self.lost += bool(status.input_overflow or full)
@@ -83,12 +90,8 @@ class Microphone:
         if not full:
             self._queue.put((block.copy(), time.time() - age))
 
-    def stop(self):
-        """End the sound here; what has come is still given."""
-        self._stopped = True
-
     def blocks(self):
-        """The sound until `stop` is called.
+        """The sound until it is stopped.
 
         Yields:
           float32 [samples], the mean of the channels.
@@ -103,7 +106,7 @@ class Microphone:
                 self._mark(samples, block[1])
                 samples, since = samples + len(block[0]), time.monotonic()
                 yield average(block[0])
-            elif self._stopped:
+            elif self._stopped.is_set():
                 return
             elif not self.is_active() or time.monotonic() - since > SILENT_SECONDS:
                 raise InputError(f"the device gave no more sound after {samples / self.rate:.1f} s")

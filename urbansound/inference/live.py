@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import itertools
 import signal
+import threading
 
 from urbansound.audio.microphone import open_microphone
 from urbansound.audio.stream import Stream
@@ -57,26 +59,30 @@ def detect_live(plan, device=None, out=None, formats=(), on_events=None, on_begi
     listener = Listener(plan)
     with contextlib.ExitStack() as opened:
         output = opened.enter_context(open_output(out, forms, about(listener))) if out else None
-        microphone = opened.enter_context(open_microphone(device))
-        opened.enter_context(_on_signals(microphone.stop))
+        stopped = opened.enter_context(_set_by_signals())
+        microphone = opened.enter_context(open_microphone(device, stopped))
         if on_begin:
             on_begin(microphone.name, microphone.rate)
-        entry = _entry(listener, microphone, on_events)
+        entry = _entry(listener, microphone, on_events, output.entries if output else ())
         if output:
             output.keep(entry["path"], entry, plan.suffixes(entry["seconds"]))
             output.combine(list(output.entries.values()))
     return Session(entry["path"], entry["seconds"], len(entry["events"]), microphone.lost, entry["fault"])
 
 
-def _entry(listener, microphone, on_events):
-    """The session as an entry of a journal: as `Listener.entry` has it, and the `clocks` of the events (ISO 8601)."""
+def _entry(listener, microphone, on_events, names):
+    """The session as an entry of a journal: as `Listener.entry` has it, and the `clocks` of the events (ISO 8601).
+
+    Its name is none of `names`: by a clock that was set back, two may begin in the same second.
+    """
     plan = listener.plan
     try:
         stream = Stream(microphone, listener.scorer.described.audio.sample_rate)
     except InputError as error:
         raise InputError(f"{microphone.name}: no sound came ({error})") from None
     begin = microphone.clock(0, plan.zone)
-    name = f"live_{begin:%Y%m%d_%H%M%S}"
+    first = f"live_{begin:%Y%m%d_%H%M%S}"
+    name = next(name for name in _numbered(first) if name not in names)
 
     def say(events):
         if on_events:
@@ -100,19 +106,24 @@ def _entry(listener, microphone, on_events):
     }
 
 
+def _numbered(name):
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))
+
+
 @contextlib.contextmanager
-def _on_signals(stop):
-    """Call `stop` at the first SIGINT or SIGTERM; a second one does what it did before."""
-    before = {}
+def _set_by_signals():
+    """Yield a threading.Event that the first SIGINT or SIGTERM sets; a second one does what it did before."""
+    before, stopped = {}, threading.Event()
 
     def handle(number, _):
         signal.signal(number, before[number])
-        stop()
+        stopped.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, handle)
     try:
-        yield
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
