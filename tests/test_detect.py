@@ -118,11 +118,7 @@ def killed(home, out, moment):
 def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
     out = home / "killed"
     journal = out / "journal.jsonl"
-    moments = [
-        lambda: any(out.glob("recordings/**/.*.part.*")),
-        lambda: any(out.glob("clips/*/.*.part.*")),
-        lambda: journal.exists() and journal.stat().st_size > 0,
-    ]
+    moments = [lambda: any(out.glob("clips/*/*")), lambda: journal.exists() and journal.stat().st_size > 0]
     for moment in moments:
         assert killed(home, "killed", moment)
     with open(journal, "ab") as file:
@@ -224,7 +220,7 @@ def test_broken_recordings_are_listed_and_the_good_ones_done(home, tmp_path):
 def test_wav_comes_from_standard_input(home):
     with open(home / "night/b.wav", "rb") as sound:
         done = subprocess.run(
-            [sys.executable, "-m", "urbansound.detect", "--model=run", "--out=piped", "--timeline", "--threshold=0.6", "-"],
+            [sys.executable, "-m", "urbansound.detect", *flags("piped")[:-1], "-"],
             cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=sound, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
@@ -259,10 +255,7 @@ def test_helpshort_says_what_is_required():
         (("--model=run", "--out=x", "--format=csv,xls", "night"), "sed, parquet, scores. Received: xls"),
         (("--model=run", "--out=x", "--clips=x", "night"), "x: the clips need a folder of their own"),
         (("--model=run", "--out=x", "--clips=y", "-"), "clips can't be cut out of standard input"),
-        (
-            ("--model=run", "--out=x", "night", "./night"),
-            "and ./night/20260504_060000.wav: their tables would have one",
-        ),
+        (("--model=run", "--out=x", "night", "./night"), "./night/20260504_060000.wav: their tables would"),
         (("--model=run", "--out=x", "--time_zone=Mars/North", "night"), "time_zone must be a name"),
         (("--model=run", "--out=x", "--threshold=0", "night"), "on must be above 0"),
         (("--model=run", "--out=x", "--window_hop_seconds=9", "night"), "window_hop_seconds must be above 0"),
