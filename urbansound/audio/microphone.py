@@ -85,8 +85,9 @@ class Microphone:
             return
         full = self._queue.qsize() * frames > MOST_SECONDS * self.rate
         self.lost += bool(status.input_overflow or full)
-        # A host without this time gives 0.
-        age = times.currentTime - times.inputBufferAdcTime if times.inputBufferAdcTime > 0 else frames / self.rate
+        age = times.currentTime - times.inputBufferAdcTime
+        if not 0 < age < MOST_SECONDS:  # some hosts have no such times, and give 0
+            age = frames / self.rate
         if not full:
             self._queue.put((block.copy(), time.time() - age))
 

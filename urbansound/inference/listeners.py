@@ -171,8 +171,9 @@ def listen(plan, tasks, jobs, listener, say):
     threads = str(max((os.cpu_count() or 1) // jobs, 1))
     processes = [context.Process(target=_work, args=(plan, waiting, told, threads), daemon=True) for _ in range(jobs)]
     try:
-        for process in processes:
-            process.start()
+        with _interrupts_ignored():
+            for process in processes:
+                process.start()
         left = len(tasks)
         while left:
             place, kind, value = _next(told, processes)
@@ -199,9 +200,21 @@ def _next(told, processes):
                 raise InputError(fault) from None
 
 
+@contextlib.contextmanager
+def _interrupts_ignored():
+    """Processes that are started here ignore SIGINT from their beginning: the parent gets it too, and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # which only may set this
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(plan, waiting, told, threads):
     """What a process of its own does: recordings until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TF_NUM_INTRAOP_THREADS"] = threads
     place = None
