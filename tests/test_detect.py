@@ -100,19 +100,30 @@ def test_several_processes_find_the_same(unbroken, home):
     assert tables(home / "two") == unbroken[1]
 
 
-def killed(home, out, moment):
-    """Start a command in two processes and kill all of them when moment() is true."""
+def ended_by(number, home, out, moment):
+    """(exit code, stderr) of a command in three processes that all get a signal when moment() is true."""
     arguments = [sys.executable, "-m", "urbansound.detect", *flags(out, jobs=2), "night"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        arguments, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        arguments, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as started:  # fmt: skip
         while started.poll() is None and not moment():
             time.sleep(0.002)
-        ended = started.poll()
-        os.killpg(started.pid, signal.SIGKILL)
-    return ended is None
+        os.killpg(started.pid, number)
+        _, errors = started.communicate()
+    return started.returncode, errors
+
+
+def test_ctrl_c_is_answered_in_a_word(home):
+    def beginning():
+        begun = (home / "stopped/settings.json").exists()
+        time.sleep(1.0 if begun else 0)  # then the other processes are importing
+        return begun
+
+    code, errors = ended_by(signal.SIGINT, home, "stopped", beginning)
+    assert (code, errors.splitlines()[-1:]) == (130, ["interrupted"])
+    assert "Traceback" not in errors
 
 
 def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
@@ -120,7 +131,7 @@ def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
     journal = out / "journal.jsonl"
     moments = [lambda: any(out.glob("clips/*/*")), lambda: journal.exists() and journal.stat().st_size > 0]
     for moment in moments:
-        assert killed(home, "killed", moment)
+        assert ended_by(signal.SIGKILL, home, "killed", moment)[0] == -signal.SIGKILL
     with open(journal, "ab") as file:
         file.write(b'{"path": "night/b')  # as if in the middle of a line
     done = command("detect", *flags("killed"), "night", cwd=home)
