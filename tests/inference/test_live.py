@@ -71,6 +71,19 @@ def test_events_are_those_of_the_file(home, sound, monkeypatch):
     pd.testing.assert_frame_equal(live, file, atol=1e-6)
 
 
+def test_events_of_real_sound_are_those_of_the_file(home, shared_data, monkeypatch):
+    read = [soundfile.read(path, always_2d=True) for path in sorted(shared_data.glob("originals/*.wav"))]
+    sound = np.concatenate([samples.mean(axis=1, keepdims=True) for samples, rate in read if rate == 44100])
+    soundfile.write(home / "real.wav", sound, 44100, "FLOAT")
+    file = command("detect", "--model=run", "--out=real", "--threshold=0.6", "real.wav", cwd=home)
+    sound_device.install(monkeypatch, sound, 44100)
+    live = command("detect", "--model=run", "--live", "--out=really", "--threshold=0.6", cwd=home)
+    assert (file.returncode, live.returncode) == (0, 0), file.stderr + live.stderr
+    tables = [pd.read_csv(home / name / "events.csv")[["start", "end", "label", "peak"]] for name in ("real", "really")]
+    assert len(tables[0]) >= 5
+    pd.testing.assert_frame_equal(*tables, atol=2e-4)  # of scores with four digits
+
+
 def test_lost_sound_is_said_and_sessions_are_added(home, sound, monkeypatch):
     for _ in range(2):  # in the same second, by a clock that was set back
         sound_device.install(monkeypatch, sound[: 5 * RATE], RATE, overflows=(3, 7), ends_with=signal.SIGTERM)
