@@ -3,18 +3,15 @@
 import contextlib
 import dataclasses
 import datetime
-import multiprocessing
-import multiprocessing.connection
 import os
 import queue
-import signal
-import threading
 import traceback
 from collections.abc import Callable
 
 from urbansound.audio.recorder import Origin, origin
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError, system_fault
+from urbansound.inference import children
 from urbansound.inference.clips import cut_clips
 from urbansound.inference.detection import detect, hop_of
 from urbansound.inference.events import EventSettings
@@ -164,16 +161,12 @@ def listen(plan, tasks, jobs, listener, say):
         for place, (path, known) in enumerate(tasks):
             say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what), known))
         return
-    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not outlive a fork
-    waiting, told = context.Queue(), context.Queue()
+    waiting, told = children.CONTEXT.Queue(), children.CONTEXT.Queue()
     for task in [*enumerate(tasks), *[None] * jobs]:
         waiting.put(task)
     threads = str(max((os.cpu_count() or 1) // jobs, 1))
-    processes = [context.Process(target=_work, args=(plan, waiting, told, threads), daemon=True) for _ in range(jobs)]
+    processes = children.started(jobs, _work, plan, threads, queues=(waiting, told))
     try:
-        with _interrupts_ignored():
-            for process in processes:
-                process.start()
         left = len(tasks)
         while left:
             place, kind, value = _next(told, processes)
@@ -200,22 +193,8 @@ def _next(told, processes):
                 raise InputError(fault) from None
 
 
-@contextlib.contextmanager
-def _interrupts_ignored():
-    """Processes that are started here ignore SIGINT from their beginning: the parent gets it too, and ends them."""
-    if threading.current_thread() is not threading.main_thread():  # which only may set this
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _work(plan, waiting, told, threads):
+def _work(plan, threads, waiting, told):
     """What a process of its own does: recordings until there are no more."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TF_NUM_INTRAOP_THREADS"] = threads
     place = None
     try:
@@ -226,8 +205,3 @@ def _work(plan, waiting, told, threads):
     except Exception as error:
         fault = str(error) if isinstance(error, InputError) else system_fault(error)
         told.put((place, BUG, traceback.format_exc()) if fault is None else (place, FAULT, fault))
-
-
-def _end_with_parent():
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)

@@ -80,8 +80,9 @@ class Timeline:
         for hour, (mels, scores, path) in enumerate(hours):
             span = hour * SECONDS, min((hour + 1) * SECONDS, self._seconds)
             title = f"{_clock(begin, span[0])}{name}"
-            mel_hz = band_centres(self._audio)
-            save(timeline(mels, mel_hz, scores, events, self._class_names, span, title), path)
+            figure = timeline(mels, band_centres(self._audio), scores, events, self._class_names, span, title)
+            save(figure, path)
+            figure.clear()  # else it stays in memory until Python looks for circles
 
 
 def _clock(begin: datetime.datetime | None, seconds):
