@@ -6,6 +6,7 @@ import datetime
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
@@ -45,6 +46,10 @@ class Timeline:
         self._audio = dataclasses.replace(
             audio, mean_level=None, log="db", log_floor=1e-10, top_db=None, padding="zeros"
         )
+        # Compiled: of operations outside a graph, TensorFlow keeps kilobytes for each call.
+        samples = tf.TensorSpec([None], tf.float32)
+        compiled = tf.function(lambda sound: log_mel(sound, self._audio), input_signature=[samples], autograph=False)
+        self._log_mel = lambda sound: compiled(sound).numpy()
         self._to_middle = (audio.clip_samples - hop) / 2 / audio.sample_rate
         self._mels = Hours(audio.hop_length / audio.sample_rate, mels)
         self._scores = Hours(hop / audio.sample_rate, scores)
@@ -54,7 +59,7 @@ class Timeline:
         """The next samples, float32 [samples], and how many came before them."""
         frames = -(-len(block) // self._audio.hop_length)  # a last one would be the next block's first
         times = (before + self._audio.hop_length * np.arange(frames)) / self._audio.sample_rate
-        self._mels.add(log_mel(block, self._audio).numpy()[:frames], times)
+        self._mels.add(self._log_mel(block)[:frames], times)
 
     def add(self, scores, starts):
         """The next windows: float32 [windows, classes], and where they begin, float64 [windows], in seconds."""
