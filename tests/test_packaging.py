@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("urbansound", "export")
 # Installed apart by the Makefile: its own requirements would bring a second TensorFlow.
 APART = "tensorflow-serving-api"
-EXTRA = ".ci/live.txt"
 
 
 def files():
@@ -36,8 +35,8 @@ def canonical(name):
 
 
 def pinned():
-    """Canonical names that the package's requirements and its extras pin to one version, on whatever platform."""
-    lines = [line for name in ("requirements.txt", EXTRA) for line in (ROOT / name).read_text().splitlines()]
+    """Canonical names that requirements.txt pins to one version, on whatever platform."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
     return {canonical(match[1]) for line in lines if (match := re.match(r"([\w.-]+)==[\d.]+", line))}
 
 
@@ -53,8 +52,7 @@ def test_everything_imported_is_pinned():
     modules = {name.partition(".")[0] for path in files() if path.suffix == ".py" for name in imported(path)}
     modules -= {*PACKAGES, *sys.stdlib_module_names, *(name for name in modules if canonical(name) in optional())}
     distributions = importlib.metadata.packages_distributions()
-    # An extra may not be installed here: then it is taken for a distribution of its module's name.
-    provided_by = {module: {canonical(name) for name in distributions.get(module, [module])} for module in modules}
+    provided_by = {module: {canonical(name) for name in distributions[module]} for module in modules}
     assert {module: names for module, names in provided_by.items() if not names & {*pinned(), APART}} == {}
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a recording beside its tables, drawn from what passes by while it is listened to."""
+"""Pictures of a recording beside its tables, drawn from its sound and its scores as they come."""
 
 import contextlib
 import dataclasses
@@ -87,7 +87,7 @@ class Timeline:
             title = f"{_clock(begin, span[0])}{name}"
             figure = timeline(mels, band_centres(self._audio), scores, events, self._class_names, span, title)
             save(figure, path)
-            figure.clear()  # else it stays in memory until Python looks for circles
+            figure.clear()  # its parts refer to one another, so they would be freed late
 
 
 def _clock(begin: datetime.datetime | None, seconds):
