@@ -1,5 +1,6 @@
 """The command: events of many recordings as tables, interrupted and gone on with, in one process and in several."""
 
+import io
 import json
 import os
 import shutil
@@ -14,9 +15,15 @@ import pytest
 import soundfile
 
 from running import ROOT, command, process
+from urbansound.data.datasets import folder
 
-FLAGS = ("--model=run", "--out=events", "--format=csv,audacity,raven,sed,scores", "--threshold=0.6")
 RATE = 8000
+
+
+def flags(out="events", **others):
+    """Flags of a command with tables, pictures and clips in one folder."""
+    given = {"format": "csv,audacity,raven,sed,scores", "threshold": 0.6, "clips": f"{out}/clips"} | others
+    return "--model=run", f"--out={out}", "--timeline", *(f"--{name}={value}" for name, value in given.items())
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +45,20 @@ def home(tone_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unbroken(home):
-    done = command("detect", *FLAGS, "night", cwd=home)
+    done = command("detect", *flags(), "night", cwd=home)
     assert done.returncode == 0, done.stderr
     return done, tables(home / "events")
 
 
-def tables(folder):
+def without_clips(files):
+    """Files without clips, whose names depend on where the recordings lie."""
+    return {name: content for name, content in files.items() if not name.startswith("clips/")}
+
+
+def tables(out):
     """{path: bytes} of all that a command has left but the journal's times."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in (".lock", "journal.jsonl")]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    paths = [path for path in out.rglob("*") if path.is_file() and path.name not in (".lock", "journal.jsonl")]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
 
 
 def test_events_are_found_where_the_tones_are(unbroken, home):
@@ -75,6 +87,7 @@ def test_each_recording_has_tables_and_the_folder_says_how_they_were_made(unbrok
         assert f"events{suffix}" in files
         assert f"recordings/night/deep/d.wav{suffix}" in files
     assert "recordings/night/b.wav.scores.tsv" in files
+    assert files["recordings/night/b.wav.timeline.png"].startswith(b"\x89PNG")
     settings = json.loads(files["settings.json"])
     assert settings["model"] == "run"
     assert settings["model_sha256"].startswith("sha256:")
@@ -82,48 +95,112 @@ def test_each_recording_has_tables_and_the_folder_says_how_they_were_made(unbrok
 
 
 def test_several_processes_find_the_same(unbroken, home):
-    done = process("detect", "--model=run", "--out=two", *FLAGS[2:], "--jobs=2", "night", cwd=home)
+    done = process("detect", *flags("two", jobs=2), "night", cwd=home)
     assert done.returncode == 0, done.stderr
     assert tables(home / "two") == unbroken[1]
 
 
-def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
-    arguments = [sys.executable, "-m", "urbansound.detect", "--model=run", "--out=killed", *FLAGS[2:], "night"]
-    journal = home / "killed" / "journal.jsonl"
+def ended_by(number, home, out, moment):
+    """(exit code, stderr) of a command in three processes that all get a signal when moment() is true."""
+    arguments = [sys.executable, "-m", "urbansound.detect", *flags(out, jobs=2), "night"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        arguments, cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        arguments, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     ) as started:  # fmt: skip
-        while started.poll() is None and not (journal.exists() and journal.stat().st_size):
-            time.sleep(0.01)
-        started.send_signal(signal.SIGKILL)
+        while started.poll() is None and not moment():
+            time.sleep(0.002)
+        os.killpg(started.pid, number)
+        _, errors = started.communicate()
+    return started.returncode, errors
+
+
+def test_ctrl_c_is_answered_in_a_word(home):
+    def beginning():
+        begun = (home / "stopped/settings.json").exists()
+        time.sleep(1.0 if begun else 0)  # then the other processes are importing
+        return begun
+
+    code, errors = ended_by(signal.SIGINT, home, "stopped", beginning)
+    assert (code, errors.splitlines()[-1:]) == (130, ["interrupted"])
+    assert "Traceback" not in errors
+
+
+def test_a_command_that_was_killed_goes_on_to_the_same_tables(unbroken, home):
+    out = home / "killed"
+    journal = out / "journal.jsonl"
+    moments = [lambda: any(out.glob("clips/*/*")), lambda: journal.exists() and journal.stat().st_size > 0]
+    for moment in moments:
+        assert ended_by(signal.SIGKILL, home, "killed", moment)[0] == -signal.SIGKILL
     with open(journal, "ab") as file:
         file.write(b'{"path": "night/b')  # as if in the middle of a line
-    done = command("detect", "--model=run", "--out=killed", *FLAGS[2:], "night", cwd=home)
+    done = command("detect", *flags("killed"), "night", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert tables(home / "killed") == unbroken[1]
+    assert tables(out) == unbroken[1]
     assert len(journal.read_text().splitlines()) == 4
+
+
+def test_clips_are_the_events_and_are_trained_on(unbroken, home):
+    _, files = unbroken
+    events = pd.read_csv(home / "events/events.csv")
+    clips = {name: content for name, content in files.items() if name.startswith("clips/")}
+    assert len(clips) == len(events)
+    for event in events.itertuples():
+        stem = os.path.basename(event.path).rpartition(".")[0]
+        times = f"_{event.start:010.3f}-{event.end:010.3f}s_{event.peak:.2f}.wav"
+        (name,) = [name for name in clips if name.startswith(f"clips/{event.label}/{stem}~") and name.endswith(times)]
+        whole, _ = soundfile.read(home / event.path, dtype="int16")
+        with soundfile.SoundFile(io.BytesIO(clips[name])) as clip:
+            expected = whole[round(event.start * RATE) : round(event.end * RATE)]
+            np.testing.assert_array_equal(clip.read(dtype="int16"), expected)
+            assert clip.comment.startswith(f"{event.path}: {event.start:.3f} to")
+    taken = folder.read(home / "events/clips")
+    assert set(taken.clips.label) == set(events.label)
+    assert taken.clips.groupby("recording").path.count().tolist() == events.groupby("path").label.count().tolist()
+    assert taken.passed_over == "passed over: 1 hidden"
+
+
+def test_clips_and_pictures_may_be_asked_for_later(unbroken, home):
+    first = command("detect", "--model=run", "--out=later", "--threshold=0.6", "night", cwd=home)
+    clips = command("detect", "--model=run", "--out=later", "--threshold=0.6", "--clips=later/clips", "night", cwd=home)
+    assert (first.returncode, clips.returncode, clips.stdout) == (0, 0, "")
+    assert "listened to 0 s" in clips.stderr
+    moved = next((home / "later/clips/low").glob("b~*"))
+    moved.rename(home / "later/clips/high" / moved.name)
+    again = command("detect", *flags("later"), "night", cwd=home)
+    assert "listened to 80 s" in again.stderr  # scores and pictures take it
+    assert moved.exists()
+    (home / "later/clips/high" / moved.name).unlink()
+    assert tables(home / "later") == unbroken[1]
+    moved.unlink()
+    done = command("detect", *flags("later"), "night", cwd=home)
+    assert "listened to 0 s" in done.stderr
+    assert not moved.exists()
 
 
 def test_what_is_done_is_not_done_again_unless_it_has_changed(unbroken, home, tmp_path):
     shutil.copytree(home / "night", tmp_path / "night")
     shutil.copytree(home / "run", tmp_path / "run")
-    first = command("detect", *FLAGS, "night", cwd=tmp_path)
-    again = command("detect", *FLAGS, "night", cwd=tmp_path)
+    first = command("detect", *flags(), "night", cwd=tmp_path)
+    again = command("detect", *flags(), "night", cwd=tmp_path)
     assert (first.returncode, again.returncode) == (0, 0)
     assert again.stdout == ""
-    assert tables(tmp_path / "events") == unbroken[1]
+    assert without_clips(tables(tmp_path / "events")) == without_clips(unbroken[1])
     shutil.copyfile(tmp_path / "night/deep/d.wav", tmp_path / "night/b.wav")
-    changed = command("detect", *FLAGS, "night", cwd=tmp_path)
+    changed = command("detect", *flags(format="csv"), "night", cwd=tmp_path)
     assert {line.split("  ")[0] for line in changed.stdout.splitlines()} == {"night/b.wav"}
+    of_it = {path.name for path in (tmp_path / "events/recordings/night").glob("b.wav*")}
+    assert of_it == {"b.wav.csv", "b.wav.timeline.png"}  # what was written of the recording as it was is gone
+    changed = pd.read_csv(tmp_path / "events/recordings/night/b.wav.csv")
+    assert len(list((tmp_path / "events/clips").glob("*/b~*.wav"))) == len(changed)
     (tmp_path / "night/b.wav").unlink()
-    fewer = command("detect", *FLAGS, "night", cwd=tmp_path)
+    fewer = command("detect", *flags(), "night", cwd=tmp_path)
     assert fewer.returncode == 0
     assert "night/b.wav" not in (tmp_path / "events/events.csv").read_text()
 
 
 def test_other_settings_are_refused(unbroken, home):
-    done = command("detect", *FLAGS[:3], "--threshold=0.7", "night", cwd=home)
+    done = command("detect", *flags(threshold=0.7), "night", cwd=home)
     assert done.returncode == 2
     assert "events: was made with other settings (threshold); pass another --out" in done.stderr
     assert tables(home / "events") == unbroken[1]
@@ -154,7 +231,7 @@ def test_broken_recordings_are_listed_and_the_good_ones_done(home, tmp_path):
 def test_wav_comes_from_standard_input(home):
     with open(home / "night/b.wav", "rb") as sound:
         done = subprocess.run(
-            [sys.executable, "-m", "urbansound.detect", "--model=run", "--out=piped", *FLAGS[2:], "-"],
+            [sys.executable, "-m", "urbansound.detect", *flags("piped")[:-1], "-"],
             cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=sound, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
@@ -162,6 +239,19 @@ def test_wav_comes_from_standard_input(home):
     piped, file = (pd.read_csv(home / folder / "events.csv") for folder in ("piped", "events"))
     file = file[file.path == "night/b.wav"].reset_index(drop=True)
     pd.testing.assert_frame_equal(piped[["start", "end", "label", "peak"]], file[["start", "end", "label", "peak"]])
+    assert (home / "piped/recordings/-.timeline.png").exists()
+
+
+def test_patterns_choose_recordings(home):
+    done = command("detect", "--model=run", "--out=pattern", "night/**/*d*.wav", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_csv(home / "pattern/events.csv").path) == {"night/deep/d.wav"}
+
+
+def test_helpshort_says_what_is_required():
+    done = process("detect", "--helpshort")
+    assert "--model: required: run directory" in done.stdout
+    assert "--out: required but with --live: folder" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -172,7 +262,11 @@ def test_wav_comes_from_standard_input(home):
         (("--model=run", "--out=x"), "say which model, folder, recordings"),
         (("--model=run", "--out=x", "absent.wav"), "absent.wav: no such file or folder"),
         (("--model=night", "--out=x", "night"), "neither a run directory nor a SavedModel"),
-        (("--model=run", "--out=x", "--format=csv,xls", "night"), "format must be of csv, audacity"),
+        (("--model=run", "--out=x", "night/*.mp3"), "night/*.mp3: a pattern that no file or folder matches"),
+        (("--model=run", "--out=x", "--format=csv,xls", "night"), "sed, parquet, scores. Received: xls"),
+        (("--model=run", "--out=x", "--clips=x", "night"), "x: the clips need a folder of their own"),
+        (("--model=run", "--out=x", "--clips=y", "-"), "clips can't be cut out of standard input"),
+        (("--model=run", "--out=x", "night", "./night"), "./night/20260504_060000.wav: their tables would"),
         (("--model=run", "--out=x", "--time_zone=Mars/North", "night"), "time_zone must be a name"),
         (("--model=run", "--out=x", "--threshold=0", "night"), "on must be above 0"),
         (("--model=run", "--out=x", "--window_hop_seconds=9", "night"), "window_hop_seconds must be above 0"),

@@ -1,7 +1,9 @@
-"""Find events in recordings of any length: when which sound was heard.
+"""Find events in recordings of any length, or in a microphone's sound: when which sound was heard.
 
-python -m urbansound.detect --model=runs/… --out=events recording.wav folder …
+python -m urbansound.detect --model=runs/… --out=events recording.wav folder 'night/*.wav' …
 python -m urbansound.detect --model=urbansound_int8.tflite --format=csv,audacity,raven --out=events night/
+python -m urbansound.detect --model=runs/… --out=events --timeline --clips=clips night/
+python -m urbansound.detect --model=runs/… --live --print=jsonl
 arecord -f S16_LE -r 44100 | python -m urbansound.detect --model=runs/… --out=events --print=jsonl -
 """
 
@@ -15,9 +17,17 @@ from urbansound import command
 from urbansound.errors import InputError
 from urbansound.text import shown
 
-MODEL = flags.DEFINE_string("model", None, "run directory, SavedModel or .tflite file of python -m export")
-OUT = flags.DEFINE_string("out", None, "folder of the tables; where it is there, the same command goes on with it")
+MODEL = flags.DEFINE_string("model", None, "required: run directory, SavedModel or .tflite file of python -m export")
+OUT = flags.DEFINE_string(
+    "out", None, "required but with --live: folder of the tables; where it is there, the same command goes on with it"
+)
 FORMAT = flags.DEFINE_list("format", ["csv"], "tables: csv, audacity, raven, kaleidoscope, sed, parquet; scores")
+TIMELINE = flags.DEFINE_bool("timeline", False, "also draw each recording, long ones by the hour, beside its tables")
+CLIPS = flags.DEFINE_string(
+    "clips", None, "folder into which events are cut out as WAV, each into that of its label: --dataset=folder reads it"
+)
+LIVE = flags.DEFINE_bool("live", False, "listen to a microphone until Ctrl-C; needs sounddevice and PortAudio")
+DEVICE = flags.DEFINE_string("device", None, "with --live: the input device's number or name; default: the system's")
 PRINT = flags.DEFINE_enum("print", "text", ["text", "jsonl", "none"], "how events are printed as they are found")
 WINDOW_SECONDS = flags.DEFINE_float("window_seconds", None, "length of a window; default: the model's own")
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
@@ -35,15 +45,21 @@ JOBS = flags.DEFINE_integer("jobs", 1, "recordings that are listened to at once,
 
 
 def main(argv):
-    """Write the tables, print events as they are found; broken recordings go to stderr, and the exit code is then 2."""
-    if MODEL.value is None or OUT.value is None or len(argv) < 2:
+    """Write the tables, print events as they are found; what is broken goes to stderr, and the exit code is then 2."""
+    paths = argv[1:]
+    if MODEL.value is None or (not LIVE.value and (OUT.value is None or not paths)):
         raise InputError("say which model, folder, recordings: python -m urbansound.detect --model=M --out=DIR PATH …")
+    if LIVE.value and paths:
+        raise InputError(f"--live listens to a microphone; leave it out, or {paths[0]}")
+    if DEVICE.value is not None and not LIVE.value:
+        raise InputError("--device is of --live; pass both or none")
+    return _live(_plan()) if LIVE.value else _recordings(_plan(), paths)
+
+
+def _plan():
     zone = _zone(TIME_ZONE.value)
-    from urbansound.data import audio_files
     from urbansound.inference.events import EventSettings
-    from urbansound.inference.listeners import STANDARD_INPUT, Plan
-    from urbansound.inference.recordings import detect_all
-    from urbansound.progress import bar
+    from urbansound.inference.listeners import Plan
 
     settings = EventSettings(
         smooth_seconds=SMOOTH_SECONDS.value,
@@ -52,11 +68,25 @@ def main(argv):
         min_seconds=MIN_SECONDS.value,
         gap_seconds=GAP_SECONDS.value,
     )
-    plan = Plan(MODEL.value, WINDOW_SECONDS.value, WINDOW_HOP_SECONDS.value, settings, zone)
-    if argv[1:] == [STANDARD_INPUT]:
-        paths = argv[1:]
-    else:
-        found = audio_files.find(argv[1:])
+    return Plan(
+        MODEL.value,
+        WINDOW_SECONDS.value,
+        WINDOW_HOP_SECONDS.value,
+        settings,
+        zone,
+        timeline=TIMELINE.value,
+        clips=CLIPS.value,
+    )
+
+
+def _recordings(plan, paths):
+    from urbansound.data import audio_files
+    from urbansound.inference.listeners import STANDARD_INPUT
+    from urbansound.inference.recordings import detect_all
+    from urbansound.progress import bar
+
+    if paths != [STANDARD_INPUT]:
+        found = audio_files.find(paths)
         if found.summary:
             print(shown(found.summary), file=sys.stderr)
         paths = list(dict.fromkeys(found.files))
@@ -73,6 +103,24 @@ def main(argv):
     return 2 if len(summary.faults) else 0
 
 
+def _live(plan):
+    from urbansound.inference.live import detect_live
+
+    device = int(DEVICE.value) if (DEVICE.value or "").isdecimal() else DEVICE.value
+    formats = FORMAT.value if OUT.value or flags.FLAGS["format"].present else ()
+    begun = lambda name, rate: print(f"{shown(name)}, {rate} Hz; Ctrl-C ends", file=sys.stderr, flush=True)  # noqa: E731
+    session = detect_live(plan, device, OUT.value, formats, _printer(PRINT.value), begun)
+    tables = f"; tables in {shown(OUT.value)}" if OUT.value else ""
+    print(
+        f"{session.name}: {session.seconds:,.0f} s of sound; events: {session.events}; sound was lost "
+        f"{session.lost} times{tables}",
+        file=sys.stderr,
+    )
+    if session.fault:
+        print(shown(f"{session.name}: {session.fault}"), file=sys.stderr)
+    return 2 if session.fault else 0
+
+
 def _zone(name):
     if name is None:
         return None
@@ -83,20 +131,20 @@ def _zone(name):
 
 
 def _printer(form):
-    """A function of (path, events) that prints them, or None."""
+    """A function of (path, events, datetimes when they began, if these are known by now) that prints them, or None."""
 
-    def text(path, events):
-        for event in events:
-            print(
-                f"{shown(path)}  {event.start:.2f} to {event.end:.2f} s  {shown(event.label)}  {event.peak:.2f}",
-                flush=True,
-            )
+    def text(path, events, clocks=()):
+        names = [clock.isoformat(" ", "milliseconds") for clock in clocks] or [shown(path)] * len(events)
+        for event, name in zip(events, names, strict=True):
+            print(f"{name}  {event.start:.2f} to {event.end:.2f} s  {shown(event.label)}  {event.peak:.2f}", flush=True)
 
-    def jsonl(path, events):
+    def jsonl(path, events, clocks=()):
         from urbansound.data.audio_files import as_text
 
-        for event in events:
-            print(json.dumps({"path": as_text(path), **event._asdict()}, ensure_ascii=sys.stdout.isatty()), flush=True)
+        known = [{"clock": clock.isoformat(timespec="milliseconds")} for clock in clocks] or [{}] * len(events)
+        for event, clock in zip(events, known, strict=True):
+            row = {"path": as_text(path), **event._asdict(), **clock}
+            print(json.dumps(row, ensure_ascii=sys.stdout.isatty()), flush=True)
 
     return {"text": text, "jsonl": jsonl, "none": None}[form]
 

@@ -142,17 +142,17 @@ def started_twice(world, scene, whole, generator):
 
 # The scenes, by their names, that each attack fits.
 ATTACKS = {
-    killed: ("train", "crossval", "search", "evaluate", "export", "predict"),
-    killed_at_a_rename: ("train", "crossval", "search", "evaluate", "export"),
-    parent_killed: ("crossval", "search"),
-    child_killed: ("crossval", "search"),
-    disk_full: ("train", "crossval", "search", "evaluate", "export", "predict"),
-    large_files_refused: ("train", "crossval", "search", "evaluate", "export"),
-    read_only: ("train", "crossval", "search", "evaluate", "export", "predict"),
+    killed: ("train", "crossval", "search", "evaluate", "export", "predict", "detect"),
+    killed_at_a_rename: ("train", "crossval", "search", "evaluate", "export", "detect"),
+    parent_killed: ("crossval", "search", "detect"),
+    child_killed: ("crossval", "search", "detect"),
+    disk_full: ("train", "crossval", "search", "evaluate", "export", "predict", "detect"),
+    large_files_refused: ("train", "crossval", "search", "evaluate", "export", "detect"),
+    read_only: ("train", "crossval", "search", "evaluate", "export", "predict", "detect"),
     cache_damaged: ("train, warm cache", "evaluate", "export"),
     clip_lost: ("train", "crossval", "search", "evaluate", "export"),
     two_on_one_cache: ("train", "crossval", "search"),
-    started_twice: ("train", "crossval", "search", "evaluate", "export"),
+    started_twice: ("train", "crossval", "search", "evaluate", "export", "detect"),
 }
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 TIMES = {"seconds", "minutes", "latency_ms", "bytes"}
 # Files of which it counts that they are there and not empty: they hold times, or are drawn from what the others hold.
 PRESENT = {".html", ".png", ".jpg", ".md", ".log", ".pb", ".tflite", ".index", ".data-00000-of-00001"}
-# Folders and files that are for watching only.
-PASSED_OVER = {"tensorboard", "train.log"}
+# Folders and files that are for watching only, and a journal, whose order is that in which processes are done.
+PASSED_OVER = {"tensorboard", "train.log", "journal.jsonl"}
 
 
 def contents(folder):

@@ -10,6 +10,7 @@ from running import TINY
 
 CLASSES = {"high": 3000, "low": 300, "middle": 1000}  # Hz
 CLIPS = 10  # of each class: two in each of five folds
+RECORDINGS = 4
 SPACE = "dropout = [0.3, 0.0]\n"
 _DATA = ("--dataset=folder", "--data_dir=data", "--epochs=2", "--deterministic", *TINY)
 _RUN = "--run_dir=runs/trained"
@@ -27,7 +28,7 @@ class Scene:
       results: the folder in home that its results are in; None: they are what it prints.
       world: what home holds before: "data", or "trained", a run on it and the cache too.
       writes: folders in home that it has to write to.
-      children: whether it trains in processes of its own.
+      children: whether it works in processes of its own.
       locks: whether a second one on the same results has to be refused.
     """
 
@@ -59,6 +60,10 @@ _TRAIN = ("train", "--run_dir=runs/one", *_DATA)
 _RESUME = ("train", "--resume", "--run_dir=runs/one")
 _CROSSVAL = ("crossval", "--run_dir=runs/folds", "--test_folds=1,2", *_DATA)
 _SEARCH = ("search", "--run_dir=runs/search", "--space=space.toml", "--trials=2", "--splits=1", *_DATA)
+_DETECT = (
+    *("detect", "--model=runs/trained", "--out=events/one", "--format=csv,raven,audacity,sed,scores", "--timeline"),
+    *("--clips=events/clips", "--jobs=2", "--print=none", "night"),
+)
 _EXPORT = ("export", _RUN, "--out=exports/one", "--formats=float32,saved_model", "--max_accuracy_drop=100")
 SCENES = (
     Scene("train", _TRAIN, _RESUME, "runs/one", "runs/one"),
@@ -66,11 +71,23 @@ SCENES = (
     _repeated("crossval", _CROSSVAL, "runs/folds", children=True),
     _repeated("search", _SEARCH, "runs/search", children=True),
     _repeated("evaluate", ("evaluate", _RUN, "--snr_db=10"), "runs/trained", world="trained", locks=False),
+    _repeated("detect", _DETECT, "events", world="trained", writes=("events",), children=True),
     _repeated("export", _EXPORT, "exports/one", world="trained", writes=("exports",), locks=False),
     _repeated(
         "predict", ("predict", _RUN, "--format=csv", "data"), None, world="trained", writes=("runs",), locks=False
     ),
 )
+
+
+def _night(folder, generator):
+    """Recordings of half a minute in which tones of all classes come and go."""
+    folder.mkdir()
+    for i in range(RECORDINGS):
+        sound = generator.normal(0, 0.05, 30 * 8000)
+        for place, hertz in enumerate(CLASSES.values()):
+            start = 8000 * (2 + 9 * place + i)
+            sound[start : start + 16000] += 0.5 * np.sin(2 * np.pi * hertz * np.arange(16000) / 8000)
+        soundfile.write(folder / f"{i}.wav", sound, 8000)
 
 
 def prepare(world):
@@ -83,8 +100,9 @@ def prepare(world):
             time = np.arange(int(8000 * generator.uniform(0.3, 0.6))) / 8000
             tone = 0.5 * np.sin(2 * np.pi * hertz * generator.uniform(0.9, 1.1) * time)
             soundfile.write(folder / f"{i}.wav", tone + generator.normal(0, 0.05, len(time)), 8000)
+    _night(world.home / "night", generator)
     (world.home / "space.toml").write_text(SPACE)
-    for folder in ("runs", "exports"):
+    for folder in ("runs", "exports", "events"):
         (world.home / folder).mkdir()
     world.keep("data")
     ended = world.run(("train", _RUN, "--noevaluate", *_DATA))

@@ -142,12 +142,13 @@ class Process:
             (os.killpg if group else os.kill)(self.popen.pid, number)
 
     def children(self):
-        """Process ids of its children that train, whichever thread has started them."""
+        """Process ids of its children that do its work, whichever thread has started them."""
         found = []
         for path in Path(f"/proc/{self.popen.pid}/task").glob("*/children"):
             with contextlib.suppress(OSError):  # the thread or the child has ended meanwhile
                 for pid in path.read_text().split():
-                    if b"urbansound." in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if b"urbansound." in command or b"multiprocessing.spawn" in command:
                         found.append(int(pid))
         return found
 

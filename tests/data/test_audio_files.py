@@ -167,3 +167,53 @@ def test_a_path_that_is_not_utf_8_can_be_written():
     path = os.fsdecode("né.wav".encode("latin-1"))
     assert audio_files.as_text(path) == r"n\xe9.wav"
     assert audio_files.as_text("né.wav") == "né.wav"
+
+
+@pytest.fixture
+def night(tmp_path, monkeypatch):
+    """The working directory: a folder with recordings, other files and links."""
+    for name in ("a.wav", "b.wav", "b.txt", "c.FLAC", "deep/d.wav", "deep/deeper/e.wav", ".hidden/f.wav", ".g.wav"):
+        touch(tmp_path / "night" / name)
+    touch(tmp_path / "day [1]" / "h.wav")
+    touch(tmp_path / "day [1]" / "*.wav")
+    (tmp_path / "night" / "deep" / "round").symlink_to("..")
+    (tmp_path / "night" / "deep" / "again").symlink_to("deeper")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("night/*.wav", ["night/a.wav", "night/b.wav"]),
+        ("night/[ab].*", ["night/a.wav", "night/b.wav"]),
+        ("./night/../night/?.wav", ["night/../night/a.wav", "night/../night/b.wav"]),
+        ("n*/*.wav", ["night/a.wav", "night/b.wav"]),
+        ("night/*", ["night/a.wav", "night/b.wav", "night/c.FLAC", "night/deep/d.wav", "night/deep/deeper/e.wav"]),
+        ("night/**/*.wav", ["night/a.wav", "night/b.wav", "night/deep/d.wav", "night/deep/deeper/e.wav"]),
+        ("**/deeper", ["night/deep/deeper/e.wav"]),
+        ("night/**", ["night/a.wav", "night/b.wav", "night/c.FLAC", "night/deep/d.wav", "night/deep/deeper/e.wav"]),
+        ("night/.hid*/*.wav", ["night/.hidden/f.wav"]),
+        ("day [[]1]/h*", ["day [1]/h.wav"]),
+        ("day [1]/h*", ["day [1]/h.wav"]),
+        ("day [1]/*.wav", ["day [1]/*.wav"]),
+        ("day [1]", ["day [1]/*.wav", "day [1]/h.wav"]),
+    ],
+)
+def test_a_path_that_does_not_exist_may_be_a_pattern(pattern, files, night):
+    assert audio_files.find([pattern]).files == files
+    whole = audio_files.find([os.path.join(night, pattern)])
+    assert [os.path.relpath(path) for path in whole.files] == [os.path.relpath(path) for path in files]
+
+
+def test_what_a_pattern_matches_but_is_no_sound_is_counted(night):
+    assert audio_files.find(["night/b*"]).summary == "passed over: 1 .txt"
+    with pytest.raises(InputError, match=r"no audio files .* in night/\*.txt \(passed over: 1 .txt\)"):
+        audio_files.find(["night/*.txt"])
+
+
+@pytest.mark.parametrize("pattern", ["night/*.mp3", "absent/*.wav", "night/a.wav/*", "night/**/x?"])
+def test_a_pattern_that_nothing_matches_is_said(pattern, night):
+    with pytest.raises(InputError) as error:
+        audio_files.find(["night", pattern])
+    assert str(error.value) == f"{pattern}: a pattern that no file or folder matches"

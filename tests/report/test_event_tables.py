@@ -76,9 +76,9 @@ def test_csv_holds_all_that_is_known(tmp_path):
     path = written(tmp_path, "csv", recording_table(events, DOG[0], begin, 48.2, 16.37))
     (row,) = read(path, ",").to_dict("records")
     assert row == {
-        "path": "/rec/night/a.wav", "start": 1 / 3, "end": 86399.000001, "label": "dog bark", "peak": 0.875,
+        "path": "/rec/night/a.wav", "start": 0.333333, "end": 86399.000001, "label": "dog bark", "peak": 0.875,
         "mean": 0.625, "clock": "2026-05-04T06:00:00.333+02:00", "latitude": 48.2, "longitude": 16.37,
-        "file_offset": 1 / 3,
+        "file_offset": 0.333333,
         "model": "cnn", "hash": "sha256:00e1", "settings": '{"on": 0.5, "gap_seconds": 1}',
     }  # fmt: skip
     row = read(written(tmp_path, "csv", table(DOG)), ",").iloc[0]
@@ -86,10 +86,10 @@ def test_csv_holds_all_that_is_known(tmp_path):
 
 
 def test_audacity_labels_follow_its_grammar(tmp_path):
-    labels = label_track(written(tmp_path, "audacity", table(DOG, ("b", 0, 1e-7, "x", 1, 1))).read_text())
+    labels = label_track(written(tmp_path, "audacity", table(DOG, ("b", 0, 1e-6, "x", 1, 1))).read_text())
     assert labels == [
-        ("0.3333333333333333", "86399.000001", "dog bark 0.88", None, None),
-        ("0.0", "0.0000001", "x 1.00", None, None),
+        ("0.333333", "86399.000001", "dog bark 0.88", None, None),
+        ("0.0", "0.000001", "x 1.00", None, None),
     ]
     about = About({}, 50.0, 11025.0, audacity_frequencies=True)
     assert label_track(written(tmp_path, "audacity", table(DOG), about).read_text())[0][3:] == ("50.0", "11025.0")
@@ -110,7 +110,7 @@ def test_raven_selections(tmp_path):
         2,
         "Spectrogram 1",
         1,
-        1 / 3,
+        0.333333,
         86399.000001,
         50,
         11025,
@@ -118,7 +118,7 @@ def test_raven_selections(tmp_path):
         0.875,
         0.625,
         "/rec/night/a.wav",
-        1 / 3,
+        0.333333,
     ]
     assert selections.iloc[1].tolist() == second
 
@@ -142,7 +142,7 @@ def test_sed_is_read_back_by_evaluation(tmp_path):
     path = written(tmp_path, "sed", table(DOG, *hostile().iloc[:, :6].itertuples(index=False)))
     assert path.read_text().startswith("filename\tonset\toffset\tevent_label\n")
     events, _ = read_events(path)
-    assert events.iloc[0].tolist() == ["/rec/night/a.wav", 1 / 3, 86399.000001, "dog bark"]
+    assert events.iloc[0].tolist() == ["/rec/night/a.wav", 0.333333, 86399.000001, "dog bark"]
     assert events.event_label[1:5].tolist() == ["=1+1", "+1", "-1", "@SUM(A1)"]  # as a reference has them
     pd.testing.assert_frame_equal(read(path, "\t", dtype={"event_label": str, "filename": str}), events)
 
@@ -208,12 +208,19 @@ def test_hostile_names_stay_one_cell_of_one_line(tmp_path, name, delimiter):
             assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_times_have_all_digits_and_no_exponent(tmp_path):
-    times = [1e-7, 0.1 + 0.2, 86400.123456789, 1e6 / 3]
-    events = table(*(("a.wav", time, time + 1, "x", 1, 1) for time in times))
-    for name, column in (("csv", "start"), ("raven", "Begin Time (s)"), ("sed", "onset"), ("kaleidoscope", "OFFSET")):
+def test_times_have_microseconds_and_scores_four_digits_without_exponents(tmp_path):
+    times, scores = [1e-6, 0.1 + 0.2, 86400.123456789, 1e6 / 3], [0.99996, 0.5, 1e-4, 0.123456789]
+    events = table(*(("a.wav", time, time + 1, "x", score, score) for time, score in zip(times, scores, strict=True)))
+    for name, begin, score in (
+        ("csv", "start", "peak"),
+        ("raven", "Begin Time (s)", "Score"),
+        ("sed", "onset", None),
+        ("kaleidoscope", "OFFSET", None),
+    ):
         path = written(tmp_path, name, events)
-        assert read(path, "," if name in ("csv", "kaleidoscope") else "\t")[column].tolist() == times
+        found = read(path, "," if name in ("csv", "kaleidoscope") else "\t")
+        assert found[begin].tolist() == [1e-6, 0.3, 86400.123457, 333333.333333]
+        assert score is None or found[score].tolist() == [1.0, 0.5, 0.0001, 0.1235]
         assert "e-" not in path.read_text()
         path.unlink()
 
@@ -255,3 +262,5 @@ def test_formats_are_checked_before_the_work():
     message = r"format must be of csv, audacity, raven, kaleidoscope, sed, parquet\. Received: x"
     with pytest.raises(InputError, match=message):
         formats(["csv", "x"])
+    with pytest.raises(InputError, match=r"parquet, scores\. Received: x"):
+        formats(["x"], others=["scores"])

@@ -1,5 +1,8 @@
 """The timeline shows every class and event, with labels that can be read, in memory that does not grow."""
 
+import io
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from urbansound.report import fonts, plots
-from urbansound.report.timeline import Columns, timeline
+from urbansound.report import timeline as timelines
+from urbansound.report.timeline import Columns, Hours, number_of_pictures, timeline
 
 THREE = ["dog bark", "siren", "drilling"]
 FIFTY = [f"class number {i}" for i in range(50)]
@@ -128,3 +132,46 @@ def test_columns_of_a_day_take_no_more_memory():
         reduced.add(np.full((1000, 4), block, np.float32), 864 * block + 0.01 * np.arange(1000))
     assert 500 <= len(reduced.picture(86400.0)) <= 1000
     assert reduced.picture(86400.0)[-1, 0] == 99
+
+
+@pytest.mark.parametrize("blocks", [1, 7, 50])
+def test_hours_are_the_columns_of_each(blocks, monkeypatch):
+    monkeypatch.setattr(timelines, "SECONDS", 10)
+    times = np.sort(np.random.default_rng(0).uniform(0, 34, 500))
+    times = times[(times < 12) | (times > 21)]  # 1 s of the second hour and all of 20 to 21 s have no rows
+    rows = np.random.default_rng(1).normal(size=(len(times), 3)).astype(np.float32)
+    hours = Hours(0.1, io.BytesIO())
+    for part, begins in zip(np.array_split(rows, blocks), np.array_split(times, blocks), strict=True):
+        hours.add(part, begins)
+    found = list(hours.pictures(35.0))
+    assert [len(picture) for picture in found] == [100, 100, 100, 50]
+    for hour, picture in enumerate(found):
+        inside = (times >= 10 * hour) & (times < 10 * hour + 10)
+        expected = Columns(0.1)
+        expected.add(rows[inside], times[inside] - 10 * hour)
+        np.testing.assert_array_equal(picture, expected.picture(5.0 if hour == 3 else 10.0))
+
+
+def test_an_hour_without_rows_goes_on_with_the_last_one(monkeypatch):
+    monkeypatch.setattr(timelines, "SECONDS", 10)
+    hours = Hours(1.0, io.BytesIO())
+    hours.add(np.array([[1.0], [2.0]]), np.array([0.0, 5.0]))
+    assert [picture[:, 0].tolist() for picture in hours.pictures(25.0)] == [[1] * 5 + [2] * 5, [2] * 10, [2] * 5]
+
+
+def test_hours_take_the_memory_of_one(tmp_path):
+    with open(tmp_path / "hours", "w+b") as file:
+        hours = Hours(0.01, file)
+        tracemalloc.start()
+        for hour in range(100):
+            hours.add(np.full((4, 64), hour, np.float32), 3600.0 * hour + np.array([0.0, 1.0, 2.0, 3599.0]))
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+        for hour, picture in enumerate(hours.pictures(360000.0)):
+            assert (picture == hour).all()
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("seconds", "number"), [(0, 0), (0.1, 1), (3600, 1), (3600.1, 2), (86400, 24)])
+def test_there_is_a_picture_of_every_hour(seconds, number):
+    assert number_of_pictures(seconds) == number

@@ -15,6 +15,7 @@ from urbansound.audio.source import Part, Source, Spliced
 from urbansound.errors import InputError
 
 CHECKED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "NIST", "RF64", "SVX", "VOC", "W64", "FLAC", "OGG")  # MP3 is counted
+BITS = {"PCM_S8": 16, "PCM_U8": 16, "PCM_16": 16, "ULAW": 16, "ALAW": 16, "PCM_24": 24}  # that hold all of a sample
 NO_NUMBERS = f"holds samples that are NaN, infinite or beyond {MAX_PEAK:g}"
 
 
@@ -75,6 +76,7 @@ class Sound:
       channels: their number.
       promised: samples per channel that the file promises, the first part of a joined one; 0: unknown.
       counted: the same where libsndfile would not decode more; 0: it may.
+      bits: of a sample, 16 at least; None: its samples are no integers.
       no_numbers: what samples that are no numbers mean, a line.
     """
 
@@ -98,12 +100,17 @@ class Sound:
             raise InputError("holds no samples")
         self.rate, self.channels = self._first.samplerate, self._first.channels
         self.promised, self.counted = self._first.promised, self._first.counted
+        self.bits = BITS.get(self._first.subtype)
 
     def blocks(self):
+        """`frames`, as float32 [samples], the mean of the channels."""
+        return map(average, self.frames())
+
+    def frames(self):
         """Decode the file, once.
 
         Yields:
-          float32 [samples], the mean of the channels, at most BLOCK_SECONDS.
+          float32 [samples, channels], at most BLOCK_SECONDS.
 
         Raises:
           InputError: after all that could be decoded, where the file is not whole.
@@ -116,7 +123,7 @@ class Sound:
                 samples = 0
                 for block in part.blocks():
                     samples += len(block)
-                    yield _average(block)
+                    yield block
                 if fault := part.fault_after(samples):
                     raise InputError(fault)
 
@@ -235,7 +242,7 @@ def _truncated(promised, samples):
     return f"truncated: header promises {promised} samples, {samples} are there"
 
 
-def _average(samples):
+def average(samples):
     """The mean over channels, float32 [frames], of float32 [frames, channels].
 
     Channel by channel, since numpy's mean over a short last axis takes 20 times as long.

@@ -33,16 +33,31 @@ def open_stream(source, sample_rate):
       InputError: nothing of it can be decoded; one line, only the fault: the caller knows the path.
     """
     with contextlib.ExitStack() as files:
-        try:
-            stream = Stream(_open(source, files), sample_rate)
-        except OSError as error:
-            raise InputError(f"can't be read ({reason(error)})") from None
+        stream = Stream(open_sound(source, files), sample_rate)
         stream.close = files.pop_all().close
         return stream
 
 
+def open_sound(source, files):
+    """The sound of a source at its own rate, each channel apart or all averaged.
+
+    Args:
+      source: as for `open_stream`.
+      files: an ExitStack that closes the file.
+
+    Returns:
+      What has `rate`, `channels`, `bits`, `promised`, `no_numbers`, `blocks` and `frames` as a `sndfile.Sound`.
+
+    Raises:
+      InputError: as `open_stream`.
+    """
+    try:
+        return _open(source, files)
+    except OSError as error:
+        raise InputError(f"can't be read ({reason(error)})") from None
+
+
 def _open(source, files):
-    """The sound of a source: what has `rate`, `promised`, `no_numbers` and `blocks` as a `sndfile.Sound`."""
     if source == "-":
         if sys.stdin is None:
             raise InputError("standard input is closed")

@@ -8,7 +8,16 @@ from urbansound.audio import sndfile
 from urbansound.audio.limits import BLOCK_SAMPLES, BLOCK_SECONDS
 from urbansound.audio.source import BUFFER, Source
 from urbansound.audio.wav import decode_frames
-from urbansound.audio.wav_header import ENCODINGS, FAULTS, PCM_PADDED, fault_text, is_endless, place_of, read_header
+from urbansound.audio.wav_header import (
+    ENCODINGS,
+    FAULTS,
+    PCM,
+    PCM_PADDED,
+    fault_text,
+    is_endless,
+    place_of,
+    read_header,
+)
 from urbansound.errors import InputError
 
 UNLIMITED = 2**62
@@ -122,6 +131,8 @@ class WavSound:
       rate: sample rate in Hz.
       promised: samples per channel that must come; 0: unknown.
       no_numbers: what samples that are no numbers mean, a line.
+      channels: their number.
+      bits: as those of `sndfile.Sound`.
     """
 
     def __init__(self, header, pieces, promised, fault=""):
@@ -136,15 +147,29 @@ class WavSound:
         self.rate, self.promised = int(header.rate), promised
         self.no_numbers = FAULTS["no_24_bits" if header.code == PCM_PADDED else "no_numbers"]
         self._header, self._pieces, self._fault = header, pieces, fault
+        self.channels = int(header.channels)
+        code, size = int(header.code), int(header.frame_bytes) // self.channels
+        is_24_bit = code == PCM_PADDED or (code == PCM and size == 3)
+        self.bits = 24 if is_24_bit else 16 if size <= 2 else None
 
     def blocks(self):
         """Decode the file, once; yields and raises as `sndfile.Sound.blocks`."""
+        return self._decoded(self._header)
+
+    def frames(self):
+        """Decode the file, once; yields and raises as `sndfile.Sound.frames`."""
+        header, channels = self._header, self.channels
+        mono = header._replace(channels=tf.ones_like(header.channels), frame_bytes=header.frame_bytes // channels)
+        return (samples.reshape(-1, channels) for samples in self._decoded(mono, channels))
+
+    def _decoded(self, header, frames_of_each=1):
+        """Blocks as a header says, which counts one of the file's frames as several where their number is given."""
         samples, frame_bytes = 0, int(self._header.frame_bytes)
         for piece in self._pieces:
             frames = len(piece) // frame_bytes
-            header = self._header._replace(offset=0, frames=frames)
             if frames:
-                yield decode_frames(tf.constant(piece), header).numpy()
+                counted = header._replace(offset=0, frames=frames * frames_of_each)
+                yield decode_frames(tf.constant(piece), counted).numpy()
             samples += frames
         if self._fault:
             raise InputError(self._fault)

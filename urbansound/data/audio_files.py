@@ -1,12 +1,14 @@
 """Audio files on disk: which ones a folder holds, which of them are one file, which hold the same bytes.
 
-Training, `predict` and the client of a server choose files by `search`.
+Training, `predict`, `detect` and the client of a server choose files by `search`.
 """
 
 import collections
 import dataclasses
+import fnmatch
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -24,6 +26,8 @@ FOLDER, AUDIO, HIDDEN, NO_ENDING, NO_FILE = "folder", "audio", "hidden", "withou
 FOLDER_AGAIN, FILE_AGAIN = "links to folders searched already", "further names of files found already"
 KINDS_SHOWN = 8
 BEGINNING = 2**14  # bytes
+WILD = re.compile(r"[*?\[]")  # what makes a name a pattern
+ANY_FOLDERS = "**"
 
 
 @dataclasses.dataclass
@@ -67,11 +71,16 @@ def _note(kind):
 def find(paths):
     """The audio files among `paths`: a file as it is, whatever its name; of a folder, what `search` finds in it.
 
+    A path that is neither may be a pattern: *, ? and [...] as `fnmatch` reads them, within one name; the name ** for
+    any number of folders, links and hidden ones excepted. Of what matches, `search` finds the audio files. A name that
+    exists is no pattern, whatever signs it has.
+
     Returns:
       Found, its files in the order of `paths`.
 
     Raises:
-      InputError: a path that is neither file nor folder; a folder that can't be read; no audio file at all.
+      InputError: a path that is neither file nor folder, or a pattern of none; a folder that can't be read; no audio
+        file at all.
     """
     found = Found()
     for path in map(str, paths):
@@ -80,11 +89,52 @@ def find(paths):
         elif os.path.isfile(path):
             found.files.append(path)
         else:
-            raise InputError(f"{path}: no such file or folder")
+            found.add(_matched(path))
     if not found.files:
         passed_over = f" ({found.summary})" if found.summary else ""
         raise InputError(f"no audio files ({' '.join(AUDIO_ENDINGS)}) in {', '.join(map(str, paths))}{passed_over}")
     return found
+
+
+def _matched(path):
+    """Found of a path that does not exist as it stands."""
+    folder, names = _existing(path)
+    if not WILD.search("/".join(names)):
+        raise InputError(f"{path}: no such file or folder")
+    if not (matching := list(_matching(folder or os.curdir, names))):
+        raise InputError(f"{path}: a pattern that no file or folder matches")
+    found = search(matching, above(folder or os.curdir))
+    if not folder:  # as a shell writes them
+        found.files = [file.removeprefix(os.path.join(os.curdir, "")) for file in found.files]
+    return found
+
+
+def _existing(path):
+    """(folder, names): the longest beginning of a path that is a folder as it stands, and the names that follow."""
+    folder, names = Path(path).anchor, list(Path(path).parts)
+    del names[: bool(folder)]
+    while names and os.path.isdir(os.path.join(folder, names[0])):
+        folder = os.path.join(folder, names.pop(0))
+    return folder, names
+
+
+def _matching(folder, names):
+    """Yield the DirEntries below a folder whose path matches a pattern, given name by name."""
+    name, *rest = names
+    if name == ANY_FOLDERS and rest:
+        yield from _matching(folder, rest)
+    for entry in entries(folder):
+        matches = name == ANY_FOLDERS or fnmatch.fnmatchcase(entry.name, name)
+        if matches and not rest:
+            yield entry
+        elif matches and _is_open(entry, name):
+            yield from _matching(entry.path, names if name == ANY_FOLDERS else rest)
+
+
+def _is_open(entry, name):
+    """Whether a pattern's name leads into this entry."""
+    hidden = entry.name.startswith(".") and not name.startswith(".")
+    return not hidden and entry.is_dir(follow_symlinks=name != ANY_FOLDERS)
 
 
 def search(listed, above):

@@ -1,6 +1,5 @@
 """The events of one recording of any length, by a model that scores windows."""
 
-import contextlib
 import dataclasses
 
 import numpy as np
@@ -34,17 +33,36 @@ def hop_of(scorer, hop_seconds):
     return hop_samples(audio, audio.clip_seconds / 4 if hop_seconds is None else hop_seconds)
 
 
-def detect(scorer, source, hop, settings=None, on_events=None, on_progress=None, table=None):
+def detect(scorer, source, hop, settings=None, *others, **named):
     """The events of a recording, in memory that does not grow with its length.
 
     Args:
-      scorer: a Scorer.
       source: what `open_stream` takes.
+      scorer, hop, settings, others, named: as `detect_stream` takes them.
+
+    Returns:
+      A Detection.
+    """
+    try:
+        stream = open_stream(source, scorer.described.audio.sample_rate)
+    except InputError as error:
+        return Detection(events_table([]), 0.0, str(error))
+    with stream:
+        return detect_stream(scorer, stream, hop, settings, *others, **named)
+
+
+def detect_stream(scorer, stream, hop, settings=None, on_events=None, on_progress=None, on_sound=None, outputs=()):
+    """The events of an open recording.
+
+    Args:
+      scorer: a Scorer.
+      stream: a Stream of the scorer's sample rate.
       hop: samples from one window's start to the next's.
       settings: an EventSettings; default: its defaults.
       on_events: called with a list of Event as soon as they are known for good, in the order in which that is so.
       on_progress: called with (seconds read, seconds that the file promises or None).
-      table: a ScoreTable that gets the scores of every window, or None.
+      on_sound: called with (block float32 [samples], number of samples before it) for the whole waveform.
+      outputs: get the scores of every window, each by its methods `add` and `finish` as those of ScoreTable.
 
     Returns:
       A Detection.
@@ -58,28 +76,24 @@ def detect(scorer, source, hop, settings=None, on_events=None, on_progress=None,
         if events and on_events:
             on_events(events)
 
-    with contextlib.ExitStack() as files:
-        try:
-            stream = files.enter_context(open_stream(source, audio.sample_rate))
-        except InputError as error:
-            return Detection(events_table([]), 0.0, str(error))
+    def blocks():
+        nonlocal samples
+        for block in stream.blocks():
+            if on_sound:
+                on_sound(block, samples)
+            samples += len(block)
+            yield block
+            if on_progress:
+                on_progress(samples / audio.sample_rate, stream.seconds)
 
-        def blocks():
-            nonlocal samples
-            for block in stream.blocks():
-                samples += len(block)
-                yield block
-                if on_progress:
-                    on_progress(samples / audio.sample_rate, stream.seconds)
-
-        cut = windows(blocks(), audio.clip_samples, hop, scorer.described.short_clips, WINDOWS_AT_ONCE)
-        for starts, batch in cut:
-            scores, times = scorer.score(batch), starts.astype(np.float64) / audio.sample_rate
-            keep(finder.add(scores, times))
-            if table is not None:
-                table.add(scores, times)
+    cut = windows(blocks(), audio.clip_samples, hop, scorer.described.short_clips, WINDOWS_AT_ONCE)
+    for starts, batch in cut:
+        scores, times = scorer.score(batch), starts.astype(np.float64) / audio.sample_rate
+        keep(finder.add(scores, times))
+        for output in outputs:
+            output.add(scores, times)
     seconds = samples / audio.sample_rate
     keep(finder.finish(seconds))
-    if table is not None:
-        table.finish(seconds)
+    for output in outputs:
+        output.finish(seconds)
     return Detection(events_table(found), seconds, stream.fault)

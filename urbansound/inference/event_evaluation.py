@@ -11,7 +11,7 @@ import pandas as pd
 
 from urbansound.data import audio_files
 from urbansound.errors import InputError
-from urbansound.inference.recordings import COMBINED
+from urbansound.inference.output import COMBINED
 from urbansound.journal import Journal
 from urbansound.report import psds as psd_scores
 from urbansound.report.event_metrics import event_based, read_events, segment_based

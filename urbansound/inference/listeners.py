@@ -3,21 +3,21 @@
 import contextlib
 import dataclasses
 import datetime
-import multiprocessing
-import multiprocessing.connection
 import os
 import queue
-import signal
-import threading
 import traceback
+from collections.abc import Callable
 
 from urbansound.audio.recorder import Origin, origin
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError, system_fault
+from urbansound.inference import children
+from urbansound.inference.clips import cut_clips
 from urbansound.inference.detection import detect, hop_of
 from urbansound.inference.events import EventSettings
 from urbansound.inference.scorer import open_model
-from urbansound.report.score_table import score_table
+from urbansound.inference.timelines import open_timeline, picture_suffixes
+from urbansound.report.score_table import SUFFIX, score_table
 
 STANDARD_INPUT = "-"
 # What a message is about.
@@ -34,7 +34,10 @@ class Plan:
       hop_seconds: from one window's start to the next's; None: a quarter of a window.
       settings: an EventSettings.
       zone: datetime.tzinfo of recordings that tell none, or None.
-      score_path: function of a recording's path that returns where the scores of its windows are written, or None.
+      place: function of a recording's path and a suffix that returns where a file of its results lies.
+      scores: whether the scores of all windows are written.
+      timeline: whether pictures are drawn.
+      clips: absolute path of the folder of the clips that are cut out, or None.
     """
 
     model: str
@@ -42,7 +45,14 @@ class Plan:
     hop_seconds: float | None
     settings: EventSettings
     zone: datetime.tzinfo | None = None
-    score_path: object = None
+    place: Callable | None = None
+    scores: bool = False
+    timeline: bool = False
+    clips: str | None = None
+
+    def suffixes(self, seconds):
+        """Of the files that listening to a recording of so many seconds writes: its scores, its pictures."""
+        return [SUFFIX] * self.scores + picture_suffixes(seconds) * self.timeline
 
 
 class Listener:
@@ -56,36 +66,35 @@ class Listener:
     """
 
     def __init__(self, plan):
-        self._plan, self.scorer = plan, open_model(plan.model, plan.window_seconds)
+        self.plan, self.scorer = plan, open_model(plan.model, plan.window_seconds)
         self.hop = hop_of(self.scorer, plan.hop_seconds)
 
-    def entry(self, path, say):
-        """What a journal keeps of a recording.
+    def entry(self, path, say, known=None):
+        """What a journal keeps of a recording, whose scores, pictures and clips are written as the plan says.
 
         Args:
           path: of the recording, str, or STANDARD_INPUT.
           say: called with (EVENTS, list of Event) and (PROGRESS, (seconds, promised seconds or None)).
+          known: its entry, where only the clips are missing.
 
         Returns:
           A dict: path, size, modified (ns; see `state`), begin (ISO 8601 or None), latitude, longitude, seconds, fault
-          (or None), events ([start, end, label, peak, mean] of each).
+          (or None), events ([start, end, label, peak, mean] of each), clips (the plan's).
         """
-        plan, scorer, before = self._plan, self.scorer, state(path)
-        about = origin(path, plan.zone) if os.path.isfile(path) else Origin()
-        with contextlib.ExitStack() as files:
-            table = None
-            if plan.score_path is not None:
-                audio, names = scorer.described.audio, scorer.described.class_names
-                table = files.enter_context(score_table(plan.score_path(path), names, audio.clip_seconds))
-            found = detect(
-                scorer,
-                path,
-                self.hop,
-                plan.settings,
-                on_events=lambda events: say(EVENTS, events),
-                on_progress=lambda *seconds: say(PROGRESS, seconds),
-                table=table,
-            )
+        entry = known or self._listened(path, say)
+        fault = cut_clips(self.plan.clips, path, entry["events"]) if self.plan.clips else None
+        return {**entry, "fault": entry["fault"] or fault, "clips": self.plan.clips}
+
+    def _listened(self, path, say):
+        before, settings = state(path), self.plan.settings
+        about = origin(path, self.plan.zone) if os.path.isfile(path) else Origin()
+        heard = {
+            "on_events": lambda events: say(EVENTS, events),
+            "on_progress": lambda *seconds: say(PROGRESS, seconds),
+        }
+        with self.outputs(path) as (outputs, draw):
+            found = detect(self.scorer, path, self.hop, settings, **heard, **outputs)
+            draw(found, about.start)
         return {
             "path": as_text(path),
             **before,
@@ -97,6 +106,32 @@ class Listener:
             "events": found.events.to_numpy(object).tolist(),
         }
 
+    @contextlib.contextmanager
+    def outputs(self, path):
+        """Write the scores and the pictures of a recording as the plan says.
+
+        Yields:
+          ({argument of `detect`: value}, function of (Detection, begin) that draws the pictures); `begin` is the
+          datetime when the recording begins, or None.
+        """
+        plan, described, tables = self.plan, self.scorer.described, []
+        with contextlib.ExitStack() as files:
+            if plan.scores:
+                place, names = plan.place(path, SUFFIX), described.class_names
+                tables.append(files.enter_context(score_table(place, names, described.audio.clip_seconds)))
+            if not plan.timeline:
+                yield {"outputs": tables}, lambda found, begin: None
+                return
+            folder = plan.place(path, "").parent
+            folder.mkdir(parents=True, exist_ok=True)
+            timeline = files.enter_context(open_timeline(self.scorer, self.hop, folder))
+
+            def draw(found, begin):
+                pictures = [plan.place(path, suffix) for suffix in picture_suffixes(found.seconds)]
+                timeline.draw(found.events, as_text(path), begin, pictures)
+
+            yield {"outputs": [*tables, timeline], "on_sound": timeline.add_sound}, draw
+
 
 def state(path):
     """What changes when a recording does: {"size": bytes, "modified": ns}; None of each where there is no file."""
@@ -107,15 +142,15 @@ def state(path):
     return {"size": status.st_size, "modified": status.st_mtime_ns}
 
 
-def listen(plan, paths, jobs, listener, say):
+def listen(plan, tasks, jobs, listener, say):
     """Go through recordings, one after another or several at a time.
 
     Args:
       plan: a Plan.
-      paths: of the recordings.
+      tasks: (path, known) of each recording, see `Listener.entry`.
       jobs: processes; 1: this one.
       listener: a Listener of the plan, for this process.
-      say: called in this process with (place in paths, kind, value): EVENTS and PROGRESS as `Listener.entry` says them,
+      say: called in this process with (place in tasks, kind, value): EVENTS and PROGRESS as `Listener.entry` says them,
         and ENTRY with its result.
 
     Raises:
@@ -123,19 +158,16 @@ def listen(plan, paths, jobs, listener, say):
       RuntimeError: a process had a bug.
     """
     if jobs == 1:
-        for place, path in enumerate(paths):
-            say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what)))
+        for place, (path, known) in enumerate(tasks):
+            say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what), known))
         return
-    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not outlive a fork
-    tasks, told = context.Queue(), context.Queue()
-    for task in [*enumerate(paths), *[None] * jobs]:
-        tasks.put(task)
+    waiting, told = children.CONTEXT.Queue(), children.CONTEXT.Queue()
+    for task in [*enumerate(tasks), *[None] * jobs]:
+        waiting.put(task)
     threads = str(max((os.cpu_count() or 1) // jobs, 1))
-    processes = [context.Process(target=_work, args=(plan, tasks, told, threads), daemon=True) for _ in range(jobs)]
+    processes = children.started(jobs, _work, plan, threads, queues=(waiting, told))
     try:
-        for process in processes:
-            process.start()
-        left = len(paths)
+        left = len(tasks)
         while left:
             place, kind, value = _next(told, processes)
             if kind == BUG:
@@ -161,22 +193,15 @@ def _next(told, processes):
                 raise InputError(fault) from None
 
 
-def _work(plan, tasks, told, threads):
+def _work(plan, threads, waiting, told):
     """What a process of its own does: recordings until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TF_NUM_INTRAOP_THREADS"] = threads
     place = None
     try:
         listener = Listener(plan)
-        for place, path in iter(tasks.get, None):
-            entry = listener.entry(path, lambda *what, place=place: told.put((place, *what)))
+        for place, (path, known) in iter(waiting.get, None):
+            entry = listener.entry(path, lambda *what, place=place: told.put((place, *what)), known)
             told.put((place, ENTRY, entry))
     except Exception as error:
         fault = str(error) if isinstance(error, InputError) else system_fault(error)
         told.put((place, BUG, traceback.format_exc()) if fault is None else (place, FAULT, fault))
-
-
-def _end_with_parent():
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)

@@ -1,31 +1,20 @@
-"""Many recordings through one model into tables of events, in a folder that an interrupted command goes on with.
-
-settings.json     the model's name and hash, and every setting: the same for all that the folder holds
-journal.jsonl     an entry per recording that is done, see `Listener.entry`
-events.*          the tables of all recordings, in the order of the command line; one file per form
-recordings/       the tables of each recording, at its path as it was given
-"""
+"""Many recordings through one model into tables of events, in a folder that an interrupted command goes on with."""
 
 import dataclasses
-import datetime
 import functools
 import os
 import time
-from pathlib import Path, PurePath
 
 import pandas as pd
 
 import urbansound
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
-from urbansound.files import PARTS, lock, read_json, remove_parts, write_json
-from urbansound.inference.listeners import ENTRY, EVENTS, PROGRESS, Listener, listen, state
-from urbansound.journal import Journal
-from urbansound.report import event_tables, score_table
-from urbansound.report.event_tables import COLUMNS
+from urbansound.inference.listeners import ENTRY, EVENTS, PROGRESS, STANDARD_INPUT, Listener, listen, state
+from urbansound.inference.output import check_places, is_of_state, open_output, table_path
+from urbansound.report import event_tables
 
-COMBINED = "events"  # the name of the tables of all recordings
-EVENT_COLUMNS = ["start", "end", "label", "peak", "mean"]
+SCORES = "scores"  # among the forms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +40,10 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
     """Find the events of recordings and write their tables; what is done already in `out` is not done again.
 
     Args:
-      plan: a Plan; its `score_path` is not used.
+      plan: a Plan; its `place` and `scores` are not used.
       paths: of the recordings, str.
       out: the folder.
-      formats: names of `event_tables.FORMATS`; "scores" for the scores of every window.
+      formats: names of `event_tables.FORMATS`; SCORES for the scores of every window.
       jobs: processes.
       on_events: called with (path, list of Event) as they are found.
       on_progress: called with (recordings done, counted in parts too, of how many, times real time).
@@ -63,40 +52,56 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
       A Summary.
 
     Raises:
-      InputError: an unknown form; `out` was made by other settings, or another process is at work on it.
+      InputError: an unknown form; clips are wanted of standard input; what `check_places` and `open_output` refuse.
     """
-    out = Path(out)
-    forms = event_tables.formats([name for name in formats if name != "scores"])
-    if "scores" in formats:
-        plan = dataclasses.replace(plan, score_path=functools.partial(_table_path, out, suffix=score_table.SUFFIX))
+    if plan.clips and STANDARD_INPUT in paths:
+        raise InputError("clips can't be cut out of standard input, which is read once; write it to a file first")
+    check_places(out, paths)
+    forms, plan = planned(plan, out, formats)
     listener = Listener(plan)
-    about = _about(plan, listener)
-    out.mkdir(parents=True, exist_ok=True)
-    with lock(out) as held:
-        if held:
-            remove_parts(out, f"recordings/**/{PARTS}")
-        _begin(out, about)
-        journal = Journal(out / "journal.jsonl")
-        done = {entry["path"]: entry for entry in journal.entries}
-        waiting = [path for path in paths if not _is_done(path, done)]
-        progress = _Progress(len(paths), len(paths) - len(waiting), on_progress)
+    with open_output(out, forms, about(listener), plan.clips) as output:
+        tasks = [task for path in paths if (task := _task(path, output, plan))]
+        progress = _Progress(len(paths), len(paths) - len(tasks), on_progress)
 
         def say(place, kind, value):
-            path = waiting[place]
+            path, known = tasks[place]
             if kind == EVENTS and on_events:
                 on_events(path, value)
             elif kind == PROGRESS:
                 progress.heard(path, *value)
             elif kind == ENTRY:
-                _write_own(out, path, value, forms, about)
-                journal.add(value)
-                done[value["path"]] = value
-                progress.done(path, value["seconds"])
+                output.keep(path, value, plan.suffixes(value["seconds"]))
+                progress.done(path, 0.0 if known else value["seconds"])
 
-        listen(plan, waiting, min(jobs, max(len(waiting), 1)), listener, say)
-        entries = [done[as_text(path)] for path in paths]
-        _write_combined(out, entries, forms, about)
+        listen(plan, tasks, min(jobs, max(len(tasks), 1)), listener, say)
+        entries = [output.entries[as_text(path)] for path in paths]
+        output.combine(entries)
     return _summary(entries, progress)
+
+
+def planned(plan, out, formats):
+    """({name: event_tables.Format}, Plan): the forms of tables, and `plan` with the folder `out`.
+
+    Raises:
+      InputError: an unknown form.
+    """
+    forms = event_tables.formats([name for name in formats if name != SCORES], others=[SCORES])
+    clips = plan.clips and os.path.abspath(plan.clips)
+    place = functools.partial(table_path, out)
+    return forms, dataclasses.replace(plan, place=place, scores=SCORES in formats, clips=clips)
+
+
+def _task(path, output, plan):
+    """(path, known entry or None) of a recording as `Listener.entry` takes them; None where all is done."""
+    entry = output.entries.get(as_text(path))
+    if entry is None or entry["size"] is None or not is_of_state(entry, state(path)):  # a pipe's sound comes anew
+        return path, None
+    if not all(plan.place(path, suffix).exists() for suffix in plan.suffixes(entry["seconds"])):
+        return path, None
+    if plan.clips and entry.get("clips") != plan.clips:
+        return path, entry
+    output.mend(path, entry)
+    return None
 
 
 def _summary(entries, progress):
@@ -110,8 +115,9 @@ def _summary(entries, progress):
     )
 
 
-def _about(plan, listener):
-    described = listener.scorer.described
+def about(listener):
+    """What the tables of a Listener say of how they were made, an event_tables.About."""
+    plan, described = listener.plan, listener.scorer.described
     audio = described.audio
     provenance = {
         "model": os.path.basename(os.path.abspath(plan.model)),
@@ -123,55 +129,6 @@ def _about(plan, listener):
         **dataclasses.asdict(plan.settings),
     }
     return event_tables.About(provenance, audio.f_min, audio.f_max_hz)
-
-
-def _begin(out, about):
-    """Keep the settings in a new folder; refuse others in one that is there."""
-    path = out / event_tables.SETTINGS
-    if path.exists():
-        kept = read_json(path)
-        names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
-        names = ["threshold" if name == "on" else name for name in names]  # as the flag is called
-        if names:
-            raise InputError(f"{out}: was made with other settings ({', '.join(names)}); pass another --out")
-    elif any(name.name != ".lock" for name in out.iterdir()):
-        raise InputError(f"{out}: holds other files; pass another --out")
-    else:
-        write_json(path, about.provenance)
-
-
-def _is_done(path, done):
-    entry = done.get(as_text(path))
-    if entry is None or entry["size"] is None:  # what came from a pipe comes anew
-        return False
-    return {name: entry[name] for name in ("size", "modified")} == state(path)
-
-
-def _events(entry):
-    """The table of COLUMNS of an entry."""
-    begin = datetime.datetime.fromisoformat(entry["begin"]) if entry["begin"] else None
-    events = pd.DataFrame(entry["events"], columns=EVENT_COLUMNS)
-    return event_tables.recording_table(events, entry["path"], begin, entry["latitude"], entry["longitude"])
-
-
-def _write_own(out, path, entry, forms, about):
-    for form in forms.values():
-        form.write(_events(entry), _table_path(out, path, form.suffix), about)
-
-
-def _write_combined(out, entries, forms, about):
-    tables = [_events(entry) for entry in entries]
-    events = pd.concat(tables, ignore_index=True)[COLUMNS]
-    durations = {entry["path"]: entry["seconds"] for entry in entries}
-    for form in forms.values():
-        table = event_tables.in_sequence(events, durations) if form.one_axis else events
-        form.write(table, out / f"{COMBINED}{form.suffix}", about)
-
-
-def _table_path(out, path, suffix):
-    """Where a table of one recording lies: recordings/, then the path as it was given."""
-    parts = [{"..": "_up"}.get(part, part) for part in PurePath(path).parts if part != PurePath(path).anchor]
-    return out.joinpath("recordings", *parts[:-1], parts[-1] + suffix)
 
 
 class _Progress:

@@ -1,10 +1,11 @@
 """Detected events as files that other programs open.
 
 To add a form: a Format, and its place in FORMATS. Every form has a header also where there are no events, except
-Audacity's, which has none. Seconds are written with all digits of float64. Labels and paths stay one cell of one line:
-`text.shown` makes control characters visible. Where a program reads no quotes, or may be a spreadsheet, an apostrophe
-stands before what would begin a formula or a quoted cell. Parquet holds all names as they are, and sed all but their
-control characters, because its readers compare them with those of a reference.
+Audacity's, which has none. In text, seconds have six decimals at most and scores four; parquet holds float64 as it
+is. Labels and paths stay one cell of one line: `text.shown` makes control characters visible. Where a program reads no
+quotes, or may be a spreadsheet, an apostrophe stands before what would begin a formula or a quoted cell. Parquet holds
+all names as they are, and sed all but their control characters, because its readers compare them with those of a
+reference.
 """
 
 import csv
@@ -66,15 +67,19 @@ class Format:
     one_axis: bool = False
 
 
-def formats(names):
+def formats(names, others=()):
     """{name: Format} of names of FORMATS.
+
+    Args:
+      names: of forms.
+      others: names that the caller knows, for the message.
 
     Raises:
       InputError: one is unknown.
     """
     for name in names:
         if name not in FORMATS:
-            raise InputError(f"format must be of {', '.join(FORMATS)}. Received: {name}")
+            raise InputError(f"format must be of {', '.join([*FORMATS, *others])}. Received: {name}")
     return {name: FORMATS[name] for name in names}
 
 
@@ -91,7 +96,7 @@ def recording_table(events, path, begin=None, latitude=None, longitude=None):
     Returns:
       DataFrame of COLUMNS: `clock` holds datetimes, or NaT; `file_offset` is `start`.
     """
-    clock = [pd.NaT if begin is None else _later(begin, start) for start in events.start]
+    clock = [pd.NaT if begin is None else later(begin, start) for start in events.start]
     table = events.assign(path=path, clock=pd.Series(clock, events.index, object), file_offset=events.start)
     table["latitude"], table["longitude"] = (np.nan if value is None else value for value in (latitude, longitude))
     return table.astype(dict.fromkeys(TIMES, np.float64))[COLUMNS]
@@ -114,12 +119,20 @@ def write_settings(folder, about):
     write_json(os.path.join(folder, SETTINGS), about.provenance)
 
 
-def _later(begin, seconds):
+def later(begin, seconds):
     """A datetime some seconds later; the clock may be set in between where the zone is known."""
     span = datetime.timedelta(seconds=float(seconds))
     if begin.tzinfo is None:
         return begin + span
     return (begin.astimezone(datetime.UTC) + span).astimezone(begin.tzinfo)
+
+
+def _time(seconds):
+    return _number(round(seconds, 6))
+
+
+def _score(value):
+    return _number(round(value, 4))
 
 
 def _number(value):
@@ -158,8 +171,8 @@ def _write_csv(events, path, about):
 
     def cells(event):
         clock = "" if pd.isna(event.clock) else event.clock.isoformat(timespec="milliseconds")
-        times, scores = [_number(event.start), _number(event.end)], [_number(event.peak), _number(event.mean)]
-        place = [_number(value) for value in (event.latitude, event.longitude, event.file_offset)]
+        times, scores = [_time(event.start), _time(event.end)], [_score(event.peak), _score(event.mean)]
+        place = [_number(event.latitude), _number(event.longitude), _time(event.file_offset)]
         return [_guarded(event.path), *times, _guarded(event.label), *scores, clock, *place, *same]
 
     _write_rows(path, [*COLUMNS, *shared], map(cells, events.itertuples(index=False)))
@@ -170,7 +183,7 @@ def _write_audacity(events, path, about):
     _write_lines(
         path,
         (
-            f"{_number(event.start)}\t{_number(event.end)}\t{_guarded(event.label)} {event.peak:.2f}{band}"
+            f"{_time(event.start)}\t{_time(event.end)}\t{_guarded(event.label)} {event.peak:.2f}{band}"
             for event in events.itertuples(index=False)
         ),
     )
@@ -180,9 +193,9 @@ def _write_raven(events, path, about):
     band = [_number(about.low_hz), _number(about.high_hz)]
     rows = (
         [
-            *(str(number), "Spectrogram 1", "1", _number(event.start), _number(event.end), *band),
-            *(_guarded(event.label), _number(event.peak), _number(event.mean)),
-            *(_guarded(event.path), _number(event.file_offset)),
+            *(str(number), "Spectrogram 1", "1", _time(event.start), _time(event.end), *band),
+            *(_guarded(event.label), _score(event.peak), _score(event.mean)),
+            *(_guarded(event.path), _time(event.file_offset)),
         ]
         for number, event in enumerate(events.itertuples(index=False), start=1)
     )
@@ -199,8 +212,8 @@ def _write_kaleidoscope(events, path, about):
         folder, name = parts[event.path]
         inner = os.path.relpath(folder, root) if root else folder
         names = [_guarded(text) for text in (root, "" if inner == os.curdir else inner, name)]
-        times = [_number(event.file_offset), _number(event.end - event.start)]
-        return [*names, *times, _guarded(event.label), _number(1 - event.peak)]
+        times = [_time(event.file_offset), _time(event.end - event.start)]
+        return [*names, *times, _guarded(event.label), _score(1 - event.peak)]
 
     _write_rows(path, KALEIDOSCOPE, map(cells, events.itertuples(index=False)))
 
@@ -215,7 +228,7 @@ def _common_folder(folders):
 def _write_sed(events, path, about):
     del about
     rows = (
-        [shown(event.path), _number(event.start), _number(event.end), shown(event.label)]
+        [shown(event.path), _time(event.start), _time(event.end), shown(event.label)]
         for event in events.itertuples(index=False)
     )
     _write_rows(path, SED, rows, delimiter="\t")

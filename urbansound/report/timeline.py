@@ -1,4 +1,7 @@
-"""The picture of a recording: log-mel above, the classes' scores over time below, events marked."""
+"""The picture of a recording: log-mel above, the classes' scores over time below, events marked.
+
+Longer recordings than SECONDS have several pictures.
+"""
 
 import math
 
@@ -11,6 +14,7 @@ from urbansound.report.plots import draw_log_mel
 from urbansound.report.style import RED, axis_labels, new_figure, styled
 from urbansound.text import shorten, shown
 
+SECONDS = 3600  # of a picture
 WIDTH = 12  # inches
 TITLE_WIDTH = 88  # characters
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # from one tick to the next
@@ -61,6 +65,57 @@ class Columns:
             self._values = np.concatenate([joined, np.full_like(joined, np.nan)])
             self._step_seconds *= 2
             columns = -(-columns // 2)
+
+
+class Hours:
+    """Rows as those of `Columns` of a recording of any length: only one hour, a picture's, is in memory.
+
+    Args:
+      step_seconds: as for `Columns`.
+      file: binary, empty, for writing and reading, which holds the hours that are over.
+    """
+
+    def __init__(self, step_seconds, file):
+        self._step_seconds, self._file = step_seconds, file
+        self._hour, self._columns, self._last = 0, None, None
+
+    def add(self, rows, times):
+        """Rows float [rows, bands], and when each begins, float64 [rows], in seconds of the recording, rising."""
+        hours = np.floor(times / SECONDS).astype(np.int64)
+        for hour in np.unique(hours).tolist():
+            self._go_on_to(hour)
+            inside = hours == hour
+            self._add(rows[inside], times[inside] - hour * SECONDS)
+
+    def pictures(self, seconds):
+        """Yield what `Columns.picture` returns for each hour of a recording of so many seconds, above 0; once."""
+        last = number_of_pictures(seconds) - 1
+        self._go_on_to(last)
+        self._file.seek(0)
+        for _ in range(last):
+            yield np.load(self._file, allow_pickle=False)
+        yield self._picture(seconds - last * SECONDS)
+
+    def _add(self, rows, times):
+        if self._columns is None:
+            self._columns = Columns(self._step_seconds)
+        self._columns.add(rows, times)
+        self._last = rows[-1:]
+
+    def _go_on_to(self, hour):
+        while self._hour < hour:
+            np.save(self._file, self._picture(SECONDS), allow_pickle=False)
+            self._hour, self._columns = self._hour + 1, None
+
+    def _picture(self, seconds):
+        if self._columns is None:  # the hour has no row: the last one before it goes on
+            self._add(self._last, np.zeros(1))
+        return self._columns.picture(seconds)
+
+
+def number_of_pictures(seconds):
+    """How many pictures a recording of so many seconds has; none where it has no sound."""
+    return math.ceil(seconds / SECONDS)
 
 
 @styled

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from urbansound.data import audio_files, catalog
+from urbansound.data import audio_files, catalog, segments
 from urbansound.data.datasets.record import DataSet
 from urbansound.errors import InputError
 
@@ -19,7 +19,8 @@ def read(data_dir, folds=(), bad_clips="fail"):
     """The Catalog of a folder per class, with clips in any format that libsndfile reads.
 
     A clip CLASS/x.wav is a recording of its own; the clips of a folder inside CLASS are one
-    recording. `audio_files.search` says which files are clips, `catalog.checked` assigns five folds.
+    recording. Clips with names as `segments` has them are of the recording in their names, in all
+    classes. `audio_files.search` says which files are clips, `catalog.checked` assigns five folds.
 
     Args:
       data_dir: the folder of class folders.
@@ -36,18 +37,24 @@ def read(data_dir, folds=(), bad_clips="fail"):
     names, found = _search(root)
     _check_no_parts(root, names)
     parts = [Path(path).relative_to(root).parts for path in found.files]
-    recordings = ["/".join(part[:-1]) if len(part) > 2 else f"{part[0]}/{Path(part[1]).stem}" for part in parts]
     clips = pd.DataFrame(
         {
             "path": found.files,
             "label": [part[0] for part in parts],
-            "recording": map(audio_files.as_text, recordings),
+            "recording": [audio_files.as_text(_recording(part)) for part in parts],
             "salience": pd.NA,
         },
         dtype=object,
     )
     checked = catalog.checked("folder", root, clips, names, folds, bad_clips)
     return dataclasses.replace(checked, passed_over=found.summary)
+
+
+def _recording(parts):
+    """The recording of a clip, by the names of its class, of folders, and its own."""
+    if recording := segments.recording_of(parts[-1]):
+        return recording
+    return "/".join(parts[:-1]) if len(parts) > 2 else f"{parts[0]}/{Path(parts[1]).stem}"
 
 
 def _search(root):

@@ -1,0 +1,36 @@
+"""Clips of events lie in folders by label, whatever the labels are; what could not be cut is said."""
+
+import numpy as np
+import soundfile
+
+from urbansound.data.segments import recording_of
+from urbansound.inference.clips import clip_paths, cut_clips
+
+RATE = 8000
+LABELS = ["dog bark", "a/../../b", "..", "con", "\x1b[2J"]
+EVENTS = [[float(place), place + 0.5, label, 0.9, 0.8] for place, label in enumerate(LABELS)]
+
+
+def test_clips_of_any_label_stay_in_their_folder(tmp_path):
+    (tmp_path / "night").mkdir()
+    recording = str(tmp_path / "night/a.wav")
+    soundfile.write(recording, np.random.default_rng(0).uniform(-1, 1, (6 * RATE, 2)), RATE)
+    assert cut_clips(str(tmp_path / "clips"), recording, EVENTS) is None
+    clips = sorted(path for path in tmp_path.rglob("*.wav") if path.parent.name != "night")
+    assert sorted(map(str, clips)) == sorted(clip_paths(str(tmp_path / "clips"), recording, EVENTS))
+    assert {path.parent.parent for path in clips} == {tmp_path / "clips"}
+    assert len({path.parent for path in clips}) == len(LABELS)
+    assert len({recording_of(path.name) for path in clips}) == 1
+    for path in clips:
+        assert (soundfile.info(path).frames, soundfile.info(path).channels) == (RATE // 2, 2)
+
+
+def test_clips_that_could_not_be_cut_are_counted(tmp_path):
+    recording = str(tmp_path / "a.wav")
+    assert cut_clips(str(tmp_path / "clips"), recording, EVENTS).startswith("5 clips could not be cut: can't be read")
+    assert cut_clips(str(tmp_path / "clips"), recording, []) is None
+    soundfile.write(recording, np.zeros(2 * RATE), RATE)
+    assert cut_clips(str(tmp_path / "clips"), recording, EVENTS) == (
+        "3 clips could not be cut: the recording was changed meanwhile"
+    )
+    assert len(list(tmp_path.rglob("clips/*/*.wav"))) == 2

@@ -1,0 +1,55 @@
+"""Processes that end with the one that has started them, from their first moment on: they load this before the rest."""
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import threading
+
+CONTEXT = multiprocessing.get_context("spawn")  # TensorFlow's threads do not outlive a fork
+
+
+def started(number, work, *arguments, queues):
+    """Start processes that ignore SIGINT: it comes to their parent, too, which ends them.
+
+    Args:
+      number: of processes.
+      work: a module's function of `arguments` and `queues` that each of them calls.
+      arguments: what can be pickled.
+      queues: of CONTEXT.
+
+    Returns:
+      list of Process.
+    """
+    packed = pickle.dumps((work, arguments))
+    processes = [CONTEXT.Process(target=_begin, args=(packed, *queues), daemon=True) for _ in range(number)]
+    with _interrupts_ignored():
+        for process in processes:
+            process.start()
+    return processes
+
+
+def _begin(packed, *queues):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    work, arguments = pickle.loads(packed)  # which imports their modules, and that takes seconds
+    work(*arguments, *queues)
+
+
+def _end_with_parent():
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored():
+    """What is started meanwhile ignores SIGINT from its beginning."""
+    if threading.current_thread() is not threading.main_thread():  # which only may set this
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,155 @@
+"""The folder of tables that a command writes, and goes on with when it was interrupted.
+
+settings.json     the model's name and hash, and every setting: the same for all that the folder holds
+journal.jsonl     an entry per recording that is done, see `Listener.entry`
+events.*          the tables of all recordings, in the order of the command line; one file per form
+recordings/       the tables and pictures of each recording, at its path as it was given: without the / or the drive
+                  that a whole path begins with, and with _up in the place of each ..
+"""
+
+import contextlib
+import datetime
+import os
+from pathlib import Path, PurePath
+
+import pandas as pd
+
+from urbansound.errors import InputError
+from urbansound.files import PARTS, lock, read_json, remove_parts, write_json
+from urbansound.inference.clips import clip_paths
+from urbansound.inference.timelines import picture_suffixes
+from urbansound.journal import Journal
+from urbansound.report import event_tables, score_table
+from urbansound.report.event_tables import COLUMNS
+
+COMBINED = "events"  # the name of the tables of all recordings
+EVENT_COLUMNS = ["start", "end", "label", "peak", "mean"]
+
+
+def table_path(out, path, suffix):
+    """Where a table of one recording lies: recordings/, then the path as it was given."""
+    parts = [{"..": "_up"}.get(part, part) for part in PurePath(path).parts if part != PurePath(path).anchor]
+    return Path(out).joinpath("recordings", *parts[:-1], parts[-1] + suffix)
+
+
+def check_places(out, paths):
+    """Raise InputError where the tables of two recordings would lie at one place."""
+    places = {}
+    for path in paths:
+        if (other := places.setdefault(table_path(out, path, ""), path)) != path:
+            raise InputError(f"{other} and {path}: their tables would have one name; leave out one of them")
+
+
+@contextlib.contextmanager
+def open_output(out, forms, about, clips=None):
+    """Yield an Output that no other process has.
+
+    Args:
+      out: the folder.
+      forms: {name: event_tables.Format}.
+      about: event_tables.About.
+      clips: the folder of the clips; None: there are none.
+
+    Raises:
+      InputError: `out` was made by other settings, or another process is at work on one of the folders.
+    """
+    if clips and os.path.realpath(clips) == os.path.realpath(out):
+        raise InputError(f"{out}: the clips need a folder of their own; pass another --clips")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as locks:
+        if locks.enter_context(lock(out)):
+            remove_parts(out, f"recordings/**/{PARTS}")
+        _begin(Path(out), about)
+        if clips:
+            Path(clips).mkdir(parents=True, exist_ok=True)
+            if locks.enter_context(lock(clips)):
+                remove_parts(clips, f"*/{PARTS}")
+        yield Output(Path(out), forms, about)
+
+
+def _begin(out, about):
+    """Keep the settings in a new folder; refuse others in one that is there."""
+    path = out / event_tables.SETTINGS
+    if path.exists():
+        kept = read_json(path)
+        names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
+        names = ["threshold" if name == "on" else name for name in names]  # as the flag is called
+        if names:
+            raise InputError(f"{out}: was made with other settings ({', '.join(names)}); pass another --out")
+    elif any(name.name != ".lock" for name in out.iterdir()):
+        raise InputError(f"{out}: holds other files; pass another --out")
+    else:
+        write_json(path, about.provenance)
+
+
+class Output:
+    """See `open_output`.
+
+    Attributes:
+      entries: {path as text: entry} of all recordings that are done.
+    """
+
+    def __init__(self, out, forms, about):
+        self._out, self._forms, self._about = out, forms, about
+        self._journal = Journal(out / "journal.jsonl")
+        self.entries = {entry["path"]: entry for entry in self._journal.entries}
+
+    def keep(self, path, entry, suffixes=()):
+        """Write the tables of a recording, and its entry into the journal; remove files of the recording as it was.
+
+        Args:
+          path: of the recording, str.
+          entry: see `Listener.entry`.
+          suffixes: of the other files that were written of it.
+        """
+        for form in self._forms.values():
+            form.write(_events(entry), table_path(self._out, path, form.suffix), self._about)
+        old = self.entries.get(entry["path"])
+        if old and not is_of_state(old, entry):
+            written = {form.suffix for form in self._forms.values()} | set(suffixes)
+            outdated = {table_path(self._out, path, suffix) for suffix in _suffixes(old) - written}
+            if old.get("clips") and old.get("clips") == entry["clips"]:
+                clips = (clip_paths(entry["clips"], path, of["events"]) for of in (old, entry))
+                outdated.update(map(Path, set(next(clips)) - set(next(clips))))
+            for place in outdated:
+                place.unlink(missing_ok=True)
+        self._journal.add(entry)
+        self.entries[entry["path"]] = entry
+
+    def mend(self, path, entry):
+        """Write the tables of a recording that is done which are not there: of another form, or deleted."""
+        for form in self._forms.values():
+            place = table_path(self._out, path, form.suffix)
+            if not place.exists():
+                form.write(_events(entry), place, self._about)
+
+    def combine(self, entries):
+        """Write the tables of all these recordings."""
+        tables = [_events(entry) for entry in entries]
+        events = pd.concat(tables, ignore_index=True)[COLUMNS]
+        durations = {entry["path"]: entry["seconds"] for entry in entries}
+        for form in self._forms.values():
+            table = event_tables.in_sequence(events, durations) if form.one_axis else events
+            form.write(table, self._out / f"{COMBINED}{form.suffix}", self._about)
+
+
+def is_of_state(entry, state):
+    """Whether an entry is of a recording in this `listeners.state`."""
+    return all(entry[name] == state[name] for name in ("size", "modified"))
+
+
+def _suffixes(entry):
+    """Of all files in recordings/ that a recording may have."""
+    forms = {form.suffix for form in event_tables.FORMATS.values()}
+    return {*forms, score_table.SUFFIX, *picture_suffixes(entry["seconds"])}
+
+
+def _events(entry):
+    """The table of COLUMNS of an entry."""
+    begin = datetime.datetime.fromisoformat(entry["begin"]) if entry["begin"] else None
+    events = pd.DataFrame(entry["events"], columns=EVENT_COLUMNS)
+    table = event_tables.recording_table(events, entry["path"], begin, entry["latitude"], entry["longitude"])
+    if "clocks" in entry:
+        clocks = map(datetime.datetime.fromisoformat, entry["clocks"])
+        table["clock"] = pd.Series(list(clocks), table.index, object)
+    return table
