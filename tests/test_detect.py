@@ -22,7 +22,7 @@ RATE = 8000
 
 def flags(out="events", **others):
     """Flags of a command with tables, pictures and clips in one folder."""
-    given = {"format": "csv,audacity,raven,sed,scores", "threshold": 0.6, "clips": f"{out}/clips"} | others
+    given = {"format": "csv,audacity,raven,sed,scores", "threshold": 0.6, "smooth_seconds": 0, "clips": f"{out}/clips"} | others
     return "--model=run", f"--out={out}", "--timeline", *(f"--{name}={value}" for name, value in given.items())
 
 
@@ -161,8 +161,9 @@ def test_clips_are_the_events_and_are_trained_on(unbroken, home):
 
 
 def test_clips_and_pictures_may_be_asked_for_later(unbroken, home):
-    first = command("detect", "--model=run", "--out=later", "--threshold=0.6", "night", cwd=home)
-    clips = command("detect", "--model=run", "--out=later", "--threshold=0.6", "--clips=later/clips", "night", cwd=home)
+    given = "--model=run", "--out=later", "--threshold=0.6", "--smooth_seconds=0", "night"
+    first = command("detect", *given, cwd=home)
+    clips = command("detect", *given, "--clips=later/clips", cwd=home)
     assert (first.returncode, clips.returncode, clips.stdout) == (0, 0, "")
     assert "listened to 0 s" in clips.stderr
     moved = next((home / "later/clips/low").glob("b~*"))
@@ -268,7 +269,7 @@ def test_helpshort_says_what_is_required():
         (("--model=run", "--out=x", "--clips=y", "-"), "clips can't be cut out of standard input"),
         (("--model=run", "--out=x", "night", "./night"), "./night/20260504_060000.wav: their tables would"),
         (("--model=run", "--out=x", "--time_zone=Mars/North", "night"), "time_zone must be a name"),
-        (("--model=run", "--out=x", "--threshold=0", "night"), "on must be above 0"),
+        (("--model=run", "--out=x", "--threshold=0", "night"), "threshold must be a number above 0, or classes"),
         (("--model=run", "--out=x", "--window_hop_seconds=9", "night"), "window_hop_seconds must be above 0"),
     ],
 )

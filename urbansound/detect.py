@@ -7,7 +7,9 @@ python -m urbansound.detect --model=runs/… --live --print=jsonl
 arecord -f S16_LE -r 44100 | python -m urbansound.detect --model=runs/… --out=events --print=jsonl -
 """
 
+import functools
 import json
+import math
 import sys
 import zoneinfo
 
@@ -33,11 +35,16 @@ WINDOW_SECONDS = flags.DEFINE_float("window_seconds", None, "length of a window;
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "from one window's start to the next's; default: a quarter of a window"
 )
-SMOOTH_SECONDS = flags.DEFINE_float("smooth_seconds", 0.0, "scores are means over windows this far apart")
-THRESHOLD = flags.DEFINE_float("threshold", 0.5, "score at which an event begins", lower_bound=0)
-OFF = flags.DEFINE_float("off", 0.5, "an event ends below this share of --threshold")
+SMOOTH_SECONDS = flags.DEFINE_float("smooth_seconds", 1.0, "scores are means over windows this far apart")
+THRESHOLD = flags.DEFINE_string(
+    "threshold",
+    None,
+    "score at which an event begins; classes: that of each class in the model's thresholds; default: 0.5, and windows "
+    "that are none of the classes, by the same thresholds, begin none",
+)
+OFF = flags.DEFINE_float("off", 0.3, "an event ends below this share of --threshold")
 MIN_SECONDS = flags.DEFINE_float("min_seconds", 0.0, "shorter events are dropped")
-GAP_SECONDS = flags.DEFINE_float("gap_seconds", 0.5, "two events of a class at most this far apart are one")
+GAP_SECONDS = flags.DEFINE_float("gap_seconds", 1.0, "two events of a class at most this far apart are one")
 TIME_ZONE = flags.DEFINE_string(
     "time_zone", None, "zone of recordings whose metadata or name tell a time without one, such as Europe/Berlin"
 )
@@ -57,13 +64,14 @@ def main(argv):
 
 
 def _plan():
-    zone = _zone(TIME_ZONE.value)
-    from urbansound.inference.events import EventSettings
+    zone, threshold = _zone(TIME_ZONE.value), _threshold(THRESHOLD.value)
+    from urbansound.inference.detection import event_settings
     from urbansound.inference.listeners import Plan
 
-    settings = EventSettings(
+    settings = functools.partial(
+        event_settings,
+        threshold=threshold,
         smooth_seconds=SMOOTH_SECONDS.value,
-        on=THRESHOLD.value,
         off=OFF.value,
         min_seconds=MIN_SECONDS.value,
         gap_seconds=GAP_SECONDS.value,
@@ -119,6 +127,18 @@ def _live(plan):
     if session.fault:
         print(shown(f"{session.name}: {session.fault}"), file=sys.stderr)
     return 2 if session.fault else 0
+
+
+def _threshold(text):
+    if text is None or text == "classes":
+        return text
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = 0.0
+    if not 0 < threshold < math.inf:
+        raise InputError(f"threshold must be a number above 0, or classes. Received: {text}")
+    return threshold
 
 
 def _zone(name):

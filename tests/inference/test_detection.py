@@ -1,5 +1,7 @@
 """Events of a recording by blocks are those of its whole waveform; one that breaks off keeps what came before."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soundfile
@@ -75,3 +77,27 @@ def test_a_hop_that_leaves_gaps_is_refused(seconds):
 
 def test_a_hop_is_a_quarter_of_a_window_by_default():
     assert detection.hop_of(SCORER, None) == 1000
+
+
+# ln(p / (1 - p)) of "loud" alone: windows at least half as loud as "loud" can be are known.
+THRESHOLDS = {"classes": {"loud": 0.7, "quiet": 0.6}, "none": 0.5, "weights": {"loud": 1.0, "quiet": 0.0}, "bias": 0.7}
+
+
+def test_windows_that_are_none_of_the_classes_begin_no_event_but_under_a_threshold_of_ones_own(recording):
+    described = dataclasses.replace(SCORER.described, thresholds=THRESHOLDS)
+    scorer = dataclasses.replace(SCORER, described=described)
+    for threshold, labels in ((None, {"loud"}), ("classes", {"loud"}), (0.5, {"loud", "quiet"})):
+        settings = detection.event_settings(described, threshold)
+        assert set(detection.detect(scorer, recording, 800, settings).events.label) == labels
+
+
+def test_a_threshold_means_the_same_number_for_all_classes_or_the_model_s_own():
+    described = dataclasses.replace(SCORER.described, thresholds=THRESHOLDS)
+    assert detection.event_settings(described, "classes", gap_seconds=2.0) == EventSettings(
+        on=THRESHOLDS["classes"], gap_seconds=2.0, known_only=True
+    )
+    assert detection.event_settings(described, 0.3) == EventSettings(on=0.3)
+    assert detection.event_settings(described) == EventSettings(on=0.5, known_only=True)
+    assert detection.event_settings(SCORER.described) == EventSettings(on=0.5)  # a model without thresholds
+    with pytest.raises(InputError, match="the model has no thresholds"):
+        detection.event_settings(SCORER.described, "classes")

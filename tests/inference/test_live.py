@@ -15,7 +15,7 @@ from running import command
 
 RATE = 11025
 START = 1777874400  # 2026-05-04 06:00:00 UTC
-SETTINGS = ("--threshold=0.6", "--time_zone=UTC")
+SETTINGS = ("--threshold=0.6", "--smooth_seconds=0", "--time_zone=UTC")
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def test_events_of_real_sound_are_those_of_the_file(home, shared_data, monkeypat
     read = [soundfile.read(path, always_2d=True) for path in sorted(shared_data.glob("originals/*.wav"))]
     sound = np.concatenate([samples.mean(axis=1, keepdims=True) for samples, rate in read if rate == 44100])
     soundfile.write(home / "real.wav", sound, 44100, "FLOAT")
-    file = command("detect", "--model=run", "--out=real", "--threshold=0.6", "real.wav", cwd=home)
+    file = command("detect", "--model=run", "--out=real", *SETTINGS, "real.wav", cwd=home)
     sound_device.install(monkeypatch, sound, 44100)
-    live = command("detect", "--model=run", "--live", "--out=really", "--threshold=0.6", cwd=home)
+    live = command("detect", "--model=run", "--live", "--out=really", *SETTINGS, cwd=home)
     assert (file.returncode, live.returncode) == (0, 0), file.stderr + live.stderr
     tables = [pd.read_csv(home / name / "events.csv")[["start", "end", "label", "peak"]] for name in ("real", "really")]
     assert len(tables[0]) >= 5

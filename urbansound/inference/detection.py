@@ -10,6 +10,10 @@ from urbansound.errors import InputError
 from urbansound.inference.classifier import WINDOWS_AT_ONCE, hop_samples
 from urbansound.inference.events import EventFinder, EventSettings, events_table
 from urbansound.inference.windows import windows
+from urbansound.report.trust import known
+
+CLASSES = "classes"  # for a threshold: each class has its own
+THRESHOLD = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,26 @@ def hop_of(scorer, hop_seconds):
     """Samples from one window's start to the next's, see `hop_samples`; by default a quarter of a window."""
     audio = scorer.described.audio
     return hop_samples(audio, audio.clip_seconds / 4 if hop_seconds is None else hop_seconds)
+
+
+def event_settings(described, threshold=None, **others):
+    """The EventSettings that a threshold means for a model.
+
+    Args:
+      described: the model's Description.
+      threshold: score at which events begin; CLASSES: that of each class in the model's thresholds; None: THRESHOLD.
+        Only of a number are windows scored that are none of the classes by the model's thresholds, if it has any.
+      others: further attributes of EventSettings.
+
+    Raises:
+      InputError: CLASSES of a model without thresholds; as EventSettings.
+    """
+    thresholds = described.thresholds
+    if threshold == CLASSES and thresholds is None:
+        raise InputError("the model has no thresholds (no clip validated it); pass --threshold=NUMBER, or none")
+    known_only = thresholds is not None and threshold in (None, CLASSES)
+    on = {None: THRESHOLD, CLASSES: thresholds and thresholds["classes"]}.get(threshold, threshold)
+    return EventSettings(on=on, known_only=known_only, **others)
 
 
 def detect(scorer, source, hop, settings=None, *others, **named):
@@ -89,7 +113,7 @@ def detect_stream(scorer, stream, hop, settings=None, on_events=None, on_progres
     cut = windows(blocks(), audio.clip_samples, hop, scorer.described.short_clips, WINDOWS_AT_ONCE)
     for starts, batch in cut:
         scores, times = scorer.score(batch), starts.astype(np.float64) / audio.sample_rate
-        keep(finder.add(scores, times))
+        keep(finder.add(_of_classes(scores, scorer.described) if settings.known_only else scores, times))
         for output in outputs:
             output.add(scores, times)
     seconds = samples / audio.sample_rate
@@ -97,3 +121,8 @@ def detect_stream(scorer, stream, hop, settings=None, on_events=None, on_progres
     for output in outputs:
         output.finish(seconds)
     return Detection(events_table(found), seconds, stream.fault)
+
+
+def _of_classes(scores, described):
+    """Scores [windows, classes], 0 where a window is none of the classes by the model's thresholds."""
+    return scores * (known(scores, described.thresholds) >= described.thresholds["none"])[:, np.newaxis]

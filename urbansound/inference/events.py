@@ -45,6 +45,7 @@ class EventSettings:
       filled: share of a window that a sound fills where its score is `on`, above 0 up to 1. It moves the times
         only. 0.5 fits scores that rise evenly from 0 to twice `on` as the sound fills the window; less fits a model
         that is sure of a sound as soon as the window holds a part of it.
+      known_only: windows whose sound is none of the model's classes (see `trust.known`) have scores of 0.
 
     Raises:
       InputError: one is out of its limits.
@@ -56,6 +57,7 @@ class EventSettings:
     min_seconds: float = 0.0
     gap_seconds: float = 0.0
     filled: float = 0.5
+    known_only: bool = False
 
     def __post_init__(self):
         for name in ("smooth_seconds", "min_seconds", "gap_seconds"):

@@ -14,7 +14,6 @@ from urbansound.errors import InputError, system_fault
 from urbansound.inference import children
 from urbansound.inference.clips import cut_clips
 from urbansound.inference.detection import detect, hop_of
-from urbansound.inference.events import EventSettings
 from urbansound.inference.scorer import open_model
 from urbansound.inference.timelines import open_timeline, picture_suffixes
 from urbansound.report.score_table import SUFFIX, score_table
@@ -32,7 +31,7 @@ class Plan:
       model: path of what `open_model` opens.
       window_seconds: of a window; None: the model's own.
       hop_seconds: from one window's start to the next's; None: a quarter of a window.
-      settings: an EventSettings.
+      settings: function of a model's Description that returns an EventSettings.
       zone: datetime.tzinfo of recordings that tell none, or None.
       place: function of a recording's path and a suffix that returns where a file of its results lies.
       scores: whether the scores of all windows are written.
@@ -43,7 +42,7 @@ class Plan:
     model: str
     window_seconds: float | None
     hop_seconds: float | None
-    settings: EventSettings
+    settings: Callable
     zone: datetime.tzinfo | None = None
     place: Callable | None = None
     scores: bool = False
@@ -62,12 +61,13 @@ class Listener:
       plan: a Plan.
 
     Raises:
-      InputError: as `open_model` and `hop_of`.
+      InputError: as `open_model`, `hop_of` and `plan.settings`.
     """
 
     def __init__(self, plan):
         self.plan, self.scorer = plan, open_model(plan.model, plan.window_seconds)
         self.hop = hop_of(self.scorer, plan.hop_seconds)
+        self.settings = plan.settings(self.scorer.described)
 
     def entry(self, path, say, known=None):
         """What a journal keeps of a recording, whose scores, pictures and clips are written as the plan says.
@@ -86,14 +86,14 @@ class Listener:
         return {**entry, "fault": entry["fault"] or fault, "clips": self.plan.clips}
 
     def _listened(self, path, say):
-        before, settings = state(path), self.plan.settings
+        before = state(path)
         about = origin(path, self.plan.zone) if os.path.isfile(path) else Origin()
         heard = {
             "on_events": lambda events: say(EVENTS, events),
             "on_progress": lambda *seconds: say(PROGRESS, seconds),
         }
         with self.outputs(path) as (outputs, draw):
-            found = detect(self.scorer, path, self.hop, settings, **heard, **outputs)
+            found = detect(self.scorer, path, self.hop, self.settings, **heard, **outputs)
             draw(found, about.start)
         return {
             "path": as_text(path),

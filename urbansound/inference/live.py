@@ -89,7 +89,7 @@ def _entry(listener, microphone, on_events, names):
             on_events(name, events, [microphone.clock(event.start, plan.zone) for event in events])
 
     with listener.outputs(name) as (outputs, draw):
-        found = detect_stream(listener.scorer, stream, listener.hop, plan.settings, on_events=say, **outputs)
+        found = detect_stream(listener.scorer, stream, listener.hop, listener.settings, on_events=say, **outputs)
         draw(found, begin)
     return {
         "path": name,

@@ -73,7 +73,8 @@ def _begin(out, about):
     if path.exists():
         kept = read_json(path)
         names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
-        names = ["threshold" if name == "on" else name for name in names]  # as the flag is called
+        # As the flag is called.
+        names = list(dict.fromkeys("threshold" if name in ("on", "known_only") else name for name in names))
         if names:
             raise InputError(f"{out}: was made with other settings ({', '.join(names)}); pass another --out")
     elif any(name.name != ".lock" for name in out.iterdir()):

@@ -126,7 +126,7 @@ def about(listener):
         "window_seconds": audio.clip_seconds,
         "window_hop_seconds": listener.hop / audio.sample_rate,
         "time_zone": str(plan.zone) if plan.zone else "",
-        **dataclasses.asdict(plan.settings),
+        **dataclasses.asdict(listener.settings),
     }
     return event_tables.About(provenance, audio.f_min, audio.f_max_hz)
 
