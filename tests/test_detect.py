@@ -22,7 +22,12 @@ RATE = 8000
 
 def flags(out="events", **others):
     """Flags of a command with tables, pictures and clips in one folder."""
-    given = {"format": "csv,audacity,raven,sed,scores", "threshold": 0.6, "smooth_seconds": 0, "clips": f"{out}/clips"} | others
+    given = {
+        "format": "csv,audacity,raven,sed,scores",
+        "threshold": 0.6,
+        "smooth_seconds": 0,
+        "clips": f"{out}/clips",
+    } | others
     return "--model=run", f"--out={out}", "--timeline", *(f"--{name}={value}" for name, value in given.items())
 
 
