@@ -102,6 +102,20 @@ def test_killed_then_resumed_equals_unbroken(stage, epoch, method, how, whole, u
         np.testing.assert_array_equal(expected, got)
 
 
+def test_checkpoints_that_a_kill_after_the_last_epoch_has_left_are_removed(unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    (tmp_path / "run/model.keras").unlink()
+    checkpoints = tmp_path / "run/checkpoints"
+    kept = sorted(path.name for path in checkpoints.iterdir())
+    for name in ("epoch-cnn-0001.keras", "best-cnn-0001.keras"):
+        assert name not in kept
+        (checkpoints / name).write_bytes(b"of an epoch before")
+    resumed = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(path.name for path in checkpoints.iterdir()) == kept
+    assert (tmp_path / "run/model.keras").exists()
+
+
 def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch_before(
     tone_folder, tmp_path, monkeypatch
 ):

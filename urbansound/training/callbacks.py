@@ -69,6 +69,7 @@ class Journal(keras.callbacks.Callback):
         self.stage = stage
         if self._saved and self.next_epoch:
             self._load(self._saved["weights"])
+            self._remove_old(self._saved["weights"])  # that a kill after the state was saved has left
 
     def leave(self):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
@@ -123,13 +124,17 @@ class Journal(keras.callbacks.Callback):
             self._whole.save(part)
 
     def _save(self):
-        folder = self._state.parent
         # A .keras file is put together in memory: HDF5 that is written to a full disk ends the process.
         weights = f"epoch-{self.stage}-{self.next_epoch:04d}.keras"
         self._save_model(f"checkpoints/{weights}")
         write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=COLUMNS))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})
+        self._remove_old(weights)
+
+    def _remove_old(self, weights):
+        """Remove the checkpoints that the state does not name."""
+        folder = self._state.parent
         for old in (*folder.glob("epoch-*"), *folder.glob(f"best-{self.stage}-*")):
             if old.name not in (weights, self._best_file):
                 old.unlink()
