@@ -43,8 +43,8 @@ def export(classifier, tmp_path_factory):
     for name, scores in (("float32", expected), ("int8", worse)):
         path = folder / f"m_{name}.tflite"
         path.write_bytes(content)
-        files.append(measurement.measure(path, name, scores, expected, labels, recordings, classifier))
-    baseline = measurement.baseline(classifier, expected, labels, recordings)
+        files.append(measurement.measure(path, name, scores, expected, np.eye(3)[labels], recordings, classifier))
+    baseline = measurement.baseline(classifier, expected, np.eye(3)[labels], recordings)
     report.write(folder, run, classifier, baseline, files, 0.5)
     return folder, run, baseline, files, (labels, expected, worse)
 

@@ -106,7 +106,7 @@ class DataConfig(Checked):
     dataset: str = setting(
         "synthetic",
         "synthetic makes its own clips; folder: a folder of clips per class; "
-        "csv: a table of path, label[, fold, recording]",
+        "csv: a table of path, label (or labels, see targets)[, fold, recording]",
     )
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
@@ -203,6 +203,12 @@ class ModelConfig(Checked):
     model: str = setting(
         "cnn",
         "architecture, by its name in urbansound.models",
+    )
+    targets: str = setting(
+        "single",
+        "single: each clip is of one class. multilabel: of any number of classes, and each has a score by itself; a "
+        "table's column labels names them with ; between, other data sets give each clip one",
+        choices=("single", "multilabel"),
     )
     width: float = setting(
         1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0, maximum=64
