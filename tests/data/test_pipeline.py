@@ -90,6 +90,14 @@ def test_noise_alone_has_all_classes_alike_for_its_target_and_leaves_the_other_c
     assert not np.any(np.all(features[1][alone] == features[0][alone], axis=(1, 2)))
 
 
+def test_noise_alone_has_no_class_where_a_clip_may_have_several(clips):
+    noisy = dataclasses.replace(config(), augment=dataclasses.replace(PLAIN, noise_alone=0.4))
+    batches = take(pipeline.training_batches(*clips, noisy.with_settings(targets="multilabel")), 10)
+    targets = np.concatenate([targets for _, targets in batches])
+    assert 0.25 < np.mean(~targets.any(axis=1)) < 0.55
+    assert set(targets.sum(axis=1)) == {0, 1}
+
+
 def test_starting_at_a_later_epoch_is_the_unbroken_run_from_there(clips):
     unbroken = take(pipeline.training_batches(*clips, config()), 15)
     resumed = take(pipeline.training_batches(*clips, config(), first_epoch=2), 5)

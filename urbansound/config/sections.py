@@ -166,7 +166,8 @@ class AugmentConfig(Checked):
     noise_snr_db: tuple[float, ...] = setting((0.0, 30.0), "lowest and highest signal-to-noise ratio of that noise")
     noise_alone: float = setting(
         0.0,
-        "share of clips that background noise takes the place of; it is none of the classes: each is its target alike",
+        "share of clips that background noise takes the place of; it is none of the classes: its target has all of "
+        "them alike, or with --targets=multilabel none",
         minimum=0,
         maximum=0.95,
     )
