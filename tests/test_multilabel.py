@@ -163,3 +163,25 @@ def test_a_table_of_several_labels_needs_the_setting(home):
     assert (done.returncode, done.stdout) == (2, "")
     assert "pass --targets=multilabel" in done.stderr
     assert not (home / "other").exists()
+
+
+TABLE = ("--dataset=csv", "--csv=clips.csv", "--targets=multilabel", "--mixup_alpha=0", "--epochs=1", *TINY)
+
+
+def test_folds_are_pooled_by_average_precision(home):
+    done = command("crossval", *TABLE, "--run_dir=folds", "--test_folds=1,2", cwd=home)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((home / "folds/crossval.json").read_text())
+    rows = [row["macro_average_precision"] for row in results["folds"]]
+    assert results["mean_macro_average_precision"] == pytest.approx(np.mean(rows))
+    assert "macro average precision" in (home / "folds/report.html").read_text()
+
+
+def test_a_search_chooses_by_average_precision(home):
+    (home / "space.toml").write_text("dropout = {low = 0.1, high = 0.5}\n")
+    done = command("search", *TABLE, "--run_dir=search", "--space=space.toml", "--trials=1", "--splits=1", cwd=home)
+    assert done.returncode == 0, done.stderr
+    history = Run.open(home / "search/trials/0/split_0").history
+    trials = pd.read_csv(home / "search/trials.csv")
+    assert trials.macro_average_precision[0] == pytest.approx(history.val_macro_average_precision.iloc[-1])
+    assert "macro average precision is on validation clips" in done.stdout

@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score
 
 from urbansound.inference import calibration
 from urbansound.report import trust
 from urbansound.report.metrics import calibration as reliability
-from urbansound.targets import SINGLE
+from urbansound.targets import MULTILABEL, SINGLE
 
 CLASSES = 4
 
@@ -192,3 +193,44 @@ def test_a_fit_can_be_written_and_says_what_it_is():
     for i, (threshold, precision, recall) in enumerate(calibration.class_thresholds(scores, clips.targets >= 0.5, 0.7)):
         assert found["classes"]["abcd"[i]] == threshold
         assert found["found"]["abcd"[i]] == {"precision": precision, "recall": recall}
+
+
+def several(temperature, clips=2000, classes=3, seed=4):
+    """Clips of a window each and any number of classes, drawn as sigmoid(logits / temperature) says."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(-0.5, 1.5, (clips, classes))
+    targets = expit(logits / temperature) > generator.uniform(size=logits.shape)
+    rows, background = np.arange(clips), np.full((1, 20, classes), 0.5)
+    scores, shares = expit(logits)[np.newaxis], np.ones(1)
+    return calibration.Clips(scores, shares, rows, targets, rows.astype(str), background, MULTILABEL), logits
+
+
+def test_the_temperature_of_several_classes_is_logistic_regression_of_all_of_them():
+    clips, logits = several(0.6)
+    model = LogisticRegression(fit_intercept=False, C=1e9).fit(logits.reshape(-1, 1), clips.targets.ravel())
+    # Only the temperature has a prior, which weighs less than one recording in 2,000.
+    assert 1 / calibration.temperature(clips) == pytest.approx(model.coef_[0, 0], rel=3e-3)
+
+
+def test_of_several_classes_none_is_said_where_no_score_is_at_its_threshold():
+    clips, _ = several(1.0, clips=400)
+    found = calibration.fit(clips, list("abc"), 0.7, "validation clips")
+    assert json.loads(json.dumps(found)) == found
+    assert not {"weights", "bias"} & set(found)
+    scores, least = clips.scores_at(found["temperature"]), list(found["classes"].values())
+    decided = scores >= least
+    np.testing.assert_array_equal(trust.known(scores, found) >= found["none"], decided.any(axis=1))
+    assert found["accepted"] == pytest.approx(decided.any(axis=1).mean())
+    for i, row in enumerate(found["found"].values()):
+        assert row["precision"] == pytest.approx(precision_score(clips.targets[:, i], decided[:, i]))
+        assert row["precision"] >= 0.7
+    measured = trust.measure(clips.targets, decided, scores, found)
+    assert measured["none"]["accuracy"] == pytest.approx(
+        (decided == clips.targets).all(axis=1)[decided.any(axis=1)].mean()
+    )
+
+
+def test_clips_without_any_class_leave_every_threshold_as_it_was():
+    clips, _ = several(1.0, clips=30)
+    nothing = np.zeros((30, 3), bool)
+    assert calibration.class_thresholds(clips.scores[0], nothing, 0.9) == [(0.5, None, None)] * 3
