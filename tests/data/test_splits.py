@@ -209,6 +209,7 @@ def test_a_random_split_of_several_classes_tests_a_tenth_of_each():
         config = DataConfig(split="random", test_fold=number, val_fold=None, val_fraction=0)
         split = splits.split(catalog, config, seed=3).split
         assert targets[split == "test"].sum(axis=0) / targets.sum(axis=0) == pytest.approx(0.1, abs=0.03)
+        assert np.mean(split[~targets.any(axis=1)] == "test") == pytest.approx(0.1, abs=0.005)
         tested.append(set(split.index[split == "test"]))
     assert not tested[0] & tested[1]
 
