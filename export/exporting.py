@@ -17,7 +17,7 @@ from urbansound.errors import InputError, system_fault
 from urbansound.files import new_folder, write_text
 from urbansound.inference.description import BELIEF, LABELS, Description
 from urbansound.inference.evaluation import clips_of, score_entries
-from urbansound.report.tables import headline, percent
+from urbansound.report.tables import headline, measure_of, percent
 
 CALIBRATION_CLIPS = 256
 
@@ -45,12 +45,12 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
     if os.path.lexists(out):
         raise InputError(f"{out}: exists already; remove it or pass another --out")
     with new_folder(out) as folder:
-        clips, entries, labels = clips_of(run, "test")
+        clips, entries, targets = clips_of(run, "test")
         expected = score_entries(entries, classifier)
-        keras = measurement.baseline(classifier, expected, labels, clips.recording)
+        keras = measurement.baseline(classifier, expected, targets, clips.recording)
         print(f"Keras: {headline(keras)}")
         job = Job(classifier, folder, name, run.config.data.dataset, _windows(run, classifier, CALIBRATION_CLIPS))
-        against = (entries, expected, labels, clips.recording)
+        against = (entries, expected, targets, clips.recording)
         files, written, failed = [], {}, {}
         for form in formats:
             before = set(folder.rglob("*"))
@@ -79,12 +79,12 @@ def _write_labels(folder, described):
     write_text(folder / BELIEF, described.belief())
 
 
-def _made(form, job, entries, expected, labels, recordings):
+def _made(form, job, entries, expected, targets, recordings):
     """(measurement, Written) of one format; its line goes to stdout."""
     start = time.monotonic()
     written = form.write(job)
     scores = score_entries(entries, job.classifier, written.score_windows)
-    file = measurement.measure(written.path, form.name, scores, expected, labels, recordings, job.classifier)
+    file = measurement.measure(written.path, form.name, scores, expected, targets, recordings, job.classifier)
     print(_line(file, time.monotonic() - start), flush=True)
     return file, written
 
@@ -120,8 +120,9 @@ def _remove(paths):
 
 def _line(file, seconds):
     """What is said of a file once it is measured."""
+    measure = measure_of(file)
     return (
-        f"{file['format']}: {file['bytes'] / 1000:,.0f} kB, {percent(file['accuracy'])} "
-        f"({file['accuracy_change']:+.2f} points), {percent(file['top1_agreement'])} the same label, "
+        f"{file['format']}: {file['bytes'] / 1000:,.0f} kB, {percent(file[measure])} "
+        f"({file[f'{measure}_change']:+.2f} points), {percent(file['top1_agreement'])} the same label, "
         f"{file['latency_ms']['one_thread']['median']:.1f} ms on one thread [{seconds:.0f} s]"
     )

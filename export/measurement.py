@@ -6,29 +6,33 @@ import numpy as np
 
 from export.serving import latency
 from export.tflite import profile
-from urbansound.report import metrics, trust
+from urbansound.report import figures, trust
+from urbansound.report.tables import measure_of
 
 
-def baseline(classifier, scores, labels, recordings):
+def baseline(classifier, scores, targets, recordings):
     """The Keras model's own figures, which every file is held against.
 
     Args:
       classifier: the Classifier that is exported.
       scores: float32 [clips, classes], its own, of the test clips.
-      labels: int [clips].
+      targets: float32 [clips, classes].
       recordings: str [clips].
 
     Returns:
-      What `metrics.evaluate` returns, `parameters` of the model, and where it has thresholds `thresholds`, what these
+      What `figures.evaluate` returns, `parameters` of the model, and where it has thresholds `thresholds`, what these
       do (see `trust.measure`).
     """
-    figures = metrics.evaluate(labels, scores, recordings, list(classifier.class_names))
+    scores, kind = np.asarray(scores), classifier.targets
+    decided = kind.decide(scores, classifier.thresholds)
+    names = list(classifier.class_names)
+    values = figures.evaluate(kind, targets, scores, recordings, names, decided=decided)
     if classifier.thresholds is not None:
-        figures["thresholds"] = trust.measure(labels, np.asarray(scores), classifier.thresholds)
-    return {**figures, "parameters": classifier.model.count_params()}
+        values["thresholds"] = trust.measure(targets, decided, scores, classifier.thresholds)
+    return {**values, "parameters": classifier.model.count_params()}
 
 
-def measure(path, format, scores, expected, labels, recordings, classifier):
+def measure(path, format, scores, expected, targets, recordings, classifier):
     """Everything about one exported file.
 
     Args:
@@ -36,31 +40,33 @@ def measure(path, format, scores, expected, labels, recordings, classifier):
       format: its name.
       scores: float32 [clips, classes], what it said of the test clips.
       expected: float32 [clips, classes], what Keras said of them.
-      labels: int [clips].
+      targets: float32 [clips, classes].
       recordings: str [clips].
       classifier: the Classifier that was exported.
 
     Returns:
-      A dict for report.json. Shares from 0 to 1: `accuracy`, `accuracy_interval` (bootstrap over
-      recordings), `top1_agreement` (clips with Keras' label), `max_score_difference`,
-      `mean_score_difference`, `calibration` {ece, brier, log_loss}; `accuracy_change` in percentage
+      A dict for report.json, in which the `measure` of the classifier's targets stands for accuracy. Shares from 0 to
+      1: `accuracy`, `accuracy_interval` (bootstrap over recordings), `top1_agreement` (clips with Keras' label, of
+      several classes with all of them and no other), `max_score_difference`, `mean_score_difference`,
+      `calibration` {ece, brier, log_loss}; `accuracy_change` in percentage
       points, negative for the worse; `bytes`; milliseconds for one window in `latency_ms` {one_thread,
       all_threads}, each {median, p95, frontend, backbone}; `arena_bytes`, `operations`, `multiply_adds`
       {frontend, backbone} (see `profile`); `parameters`. None where a SavedModel has no such figure.
     """
-    scores, expected = np.asarray(scores), np.asarray(expected)
-    names = list(classifier.class_names)
-    own = metrics.evaluate(labels, scores, recordings, names)
+    scores, expected, kind = np.asarray(scores), np.asarray(expected), classifier.targets
+    names, share = list(classifier.class_names), kind.measure
+    decided, wanted = (kind.decide(values, classifier.thresholds) for values in (scores, expected))
+    own = figures.evaluate(kind, targets, scores, recordings, names, decided=decided)
     difference = np.abs(scores.astype(np.float64) - expected)
-    right = [int(np.sum(values.argmax(axis=1) == labels)) for values in (scores, expected)]
+    of_keras = figures.summary(kind, targets, expected, recordings)[share]
     return {
         "format": format,
         "path": str(path),
         "bytes": _bytes(Path(path)),
-        "accuracy": own["accuracy"],
-        "accuracy_interval": own["accuracy_interval"],
-        "accuracy_change": 100 * (right[0] - right[1]) / len(labels),
-        "top1_agreement": float(np.mean(scores.argmax(axis=1) == expected.argmax(axis=1))),
+        share: own[share],
+        f"{share}_interval": own[f"{share}_interval"],
+        f"{share}_change": 100 * (own[share] - of_keras),
+        "top1_agreement": float((decided == wanted).all(axis=1).mean()),
         "max_score_difference": float(difference.max()),
         "mean_score_difference": float(difference.mean()),
         "calibration": {name: own["calibration"][name] for name in ("ece", "brier", "log_loss")},
@@ -70,13 +76,14 @@ def measure(path, format, scores, expected, labels, recordings, classifier):
 
 
 def too_much_lost(files, max_accuracy_drop):
-    """Formats of the files whose accuracy fell by more than that many percentage points.
+    """Formats of the files whose accuracy, or other measure, fell by more than that many percentage points.
 
     Args:
       files: what `measure` returned, for each.
       max_accuracy_drop: percentage points.
     """
-    return [file["format"] for file in files if -file["accuracy_change"] > max_accuracy_drop + 1e-9]  # float's rounding
+    lost = {file["format"]: -file[f"{measure_of(file)}_change"] for file in files}
+    return [name for name, points in lost.items() if points > max_accuracy_drop + 1e-9]  # float's rounding
 
 
 def _costs(path, classifier):

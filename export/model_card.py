@@ -6,7 +6,18 @@ from pathlib import Path
 from export import provenance
 from export import report as reports
 from urbansound.files import write_text
-from urbansound.report.tables import COLUMNS, cell, headline, percent, points, thresholds_table, totals
+from urbansound.report.tables import (
+    COLUMNS,
+    cell,
+    headline,
+    in_words,
+    measure_of,
+    percent,
+    points,
+    thresholds_table,
+    totals,
+)
+from urbansound.targets import MULTILABEL
 from urbansound.text import markdown
 
 WEAKEST = 3
@@ -51,11 +62,16 @@ def _what(classifier, report):
 
 
 def _use(classifier):
+    several = classifier.targets is MULTILABEL
+    number = f"{len(classifier.class_names)} classes, {'any number of them' if several else 'one'} per window"
+    no_class = (
+        "It knows no other sound; one that it does not know may get a high score."
+        if several
+        else "It knows no other sound and has no class for none: its scores add up to 1 for any input, silence too."
+    )
     return [
-        f"- To sort recordings like those it was trained on into its {len(classifier.class_names)} classes, one per "
-        "window.",
-        "- It knows no other sound and has no class for none: its scores add up to 1 for any input, silence too. "
-        f"{_belief(classifier.thresholds)}",
+        f"- To sort recordings like those it was trained on into its {number}.",
+        f"- {no_class} {_belief(classifier.thresholds)}",
         "- Not for safety, policing or judging people: no figure here supports it, and a score proves no event.",
         "- Recordings from public places may hold speech; keep scores rather than sound.",
     ]
@@ -67,9 +83,14 @@ def _belief(thresholds):
     if thresholds is None:
         return own
     wanted, accepted = (percent(thresholds[name]) for name in ("precision", "accepted"))
-    return (
+    of_classes = (
         f"`labels.json` has a threshold for each class, chosen for a precision of {wanted} on {thresholds['n_clips']} "
-        f"other clips ({thresholds['source']}), and a rule for sounds of no class, which accepts {accepted} of these. "
+        f"other clips ({thresholds['source']})"
+    )
+    if "weights" not in thresholds:
+        return f"{of_classes}; {accepted} of these have a class whose score is at least its threshold. {own}"
+    return (
+        f"{of_classes}, and a rule for sounds of no class, which accepts {accepted} of these. "
         f"The rule was fitted to generated noise, hum and silence; it takes many other sounds for a class. {own}"
     )
 
@@ -117,13 +138,14 @@ def _limits(data, report):
     keras = report["keras"]
     known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] is not None]
     weakest = [f"{markdown(label)} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
+    measure = in_words(measure_of(keras)).capitalize()
     lines = [
-        f"- Accuracy is {headline(keras)}; the interval is for other recordings of the same kind.",
+        f"- {measure} is {headline(keras)}; the interval is for other recordings of the same kind.",
         f"- Weakest classes by F1: {', '.join(weakest)}.",
     ]
     mixups = [
         (count, true, predicted)
-        for true, row in enumerate(keras["confusion"])
+        for true, row in enumerate(keras.get("confusion", ()))
         for predicted, count in enumerate(row)
         if true != predicted and count
     ]

@@ -13,7 +13,7 @@ from export.measurement import too_much_lost
 from export.tflite import profile
 from urbansound.files import write_json, write_text
 from urbansound.report import style
-from urbansound.report.tables import headline, percent
+from urbansound.report.tables import headline, in_words, measure_of, percent
 from urbansound.text import markdown
 
 NOT_KNOWN = "–"  # noqa: RUF001
@@ -61,8 +61,9 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
 
 def files_table(report):
     """Markdown lines: a row for the Keras model, then one per file."""
+    measure = in_words(measure_of(report["keras"]))
     titles = [
-        *("format", "file", "kB", "accuracy (95 % interval)", "change, points", "same label as Keras"),
+        *("format", "file", "kB", f"{measure} (95 % interval)", "change, points", "same label as Keras"),
         *("largest score difference", "mean score difference", "calibration error, points", "ms, 1 thread (p95)"),
         *("front-end + backbone", f"ms, {report['machine']['cores']} threads (p95)", "arena, kB"),
     ]
@@ -74,14 +75,15 @@ def files_table(report):
 def text(report):
     """report.md."""
     keras = report["keras"]
+    measure = in_words(measure_of(keras)).capitalize()
     lines = [f"# {markdown(report['run'])}: exported files", "", provenance.notice(report["dataset"]), ""]
     lines += provenance.warnings(report["dataset"])
     lines += [
         f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the same "
-        f"{keras['n_clips']} test clips ({report['tested_on']}). Accuracy of the Keras model: {headline(keras)}. "
+        f"{keras['n_clips']} test clips ({report['tested_on']}). {measure} of the Keras model: {headline(keras)}. "
         f"{report['shared_recordings']}",
         "",
-        "![Accuracy, size and latency of each file](report.png)",
+        f"![{measure}, size and latency of each file](report.png)",
         "",
         *files_table(report),
         "",
@@ -147,14 +149,15 @@ def picture(report):
 
 
 def _accuracy_panel(axes, places, files, keras):
-    values = np.array([100 * file["accuracy"] for file in files])
-    bounds = 100 * np.array([file["accuracy_interval"] for file in files]).T
-    axes.axvline(100 * keras["accuracy"], color=style.INK, lw=1, ls="--", label="Keras", zorder=1)
+    measure = measure_of(keras)
+    values = np.array([100 * file[measure] for file in files])
+    bounds = 100 * np.array([file[f"{measure}_interval"] for file in files]).T
+    axes.axvline(100 * keras[measure], color=style.INK, lw=1, ls="--", label="Keras", zorder=1)
     arms = np.abs(bounds - values)  # [2, files]
     axes.errorbar(values, places, xerr=arms, fmt="o", color=style.BLUE, ms=6, capsize=4, label="95 % interval")
     for place, value, file in zip(places, values, files, strict=True):
         axes.annotate(
-            f"{value:.1f} ({file['accuracy_change']:+.2f})",
+            f"{value:.1f} ({file[f'{measure}_change']:+.2f})",
             (value, place),
             (7, 6),
             textcoords="offset points",
@@ -163,7 +166,7 @@ def _accuracy_panel(axes, places, files, keras):
         )
     names = [file["format"] + ("" if file["kept"] else "\n(not kept)") for file in files]
     axes.set_yticks(places, names)
-    axes.set_title("Accuracy, % (points from Keras)")
+    axes.set_title(f"{in_words(measure).capitalize()}, % (points from Keras)")
 
 
 def _numbers(axes, places, values, form, bare=()):
@@ -182,7 +185,7 @@ def _row(file):
         split = f"{before} + {one['backbone']:.2f}"
     return [
         *(file["format"], f"`{file['path']}`", f"{file['bytes'] / 1000:,.0f}", _interval(file)),
-        *(f"{file['accuracy_change']:+.2f}", percent(file["top1_agreement"])),
+        *(f"{file[f'{measure_of(file)}_change']:+.2f}", percent(file["top1_agreement"])),
         *(f"{file['max_score_difference']:.2g}", f"{file['mean_score_difference']:.2g}"),
         _points(file),
         *(f"{one['median']:.2f} ({one['p95']:.2f})", split, f"{every['median']:.2f} ({every['p95']:.2f})"),
@@ -218,8 +221,9 @@ def _points(figures):
 
 
 def _interval(group):
-    low, high = (f"{100 * bound:.1f}" for bound in group["accuracy_interval"])
-    return f"{percent(group['accuracy'])} ({low} to {high})"
+    measure = measure_of(group)
+    low, high = (f"{100 * bound:.1f}" for bound in group[f"{measure}_interval"])
+    return f"{percent(group[measure])} ({low} to {high})"
 
 
 def _machine():

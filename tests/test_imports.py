@@ -20,6 +20,7 @@ SHARED = {
     "journal",
     "progress",
     "registry",
+    "targets",
     "text",
 }  # files; config is a folder
 # What each room may import, and by that whatever those import. A room is a folder of urbansound/ or a file at its root;
@@ -28,11 +29,11 @@ ROOMS = {
     "experiments": {"training", "inference", "run", "report", "models", "data", "files", "journal", "progress"},
     "inference": {"run", "report", "models", "data", "audio", "files", "journal", "progress"},
     "training": {"run", "report", "models", "data", "audio", "files", "progress"},
-    "run": {"models", "config", "files"},
+    "run": {"models", "config", "files", "targets"},
     "flags": {"models", "data", "config"},
-    "report": {"files", "text"},
-    "models": {"registry"},
-    "data": {"audio", "files", "progress", "registry", "text"},
+    "report": {"files", "targets", "text"},
+    "models": {"registry", "targets"},
+    "data": {"audio", "files", "progress", "registry", "targets", "text"},
     "audio": {"config"},
     "config": {"errors"},
     "command": {"errors", "files", "text"},
@@ -41,6 +42,7 @@ ROOMS = {
     "progress": {"errors"},
     "registry": {"errors"},
     "errors": set(),
+    "targets": set(),
     "text": set(),
 }
 GENERATED = {"export/tflite/metadata_schema_py_generated.py"}

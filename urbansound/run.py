@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from urbansound import targets
 from urbansound.config import Config
 from urbansound.errors import InputError
 from urbansound.files import (
@@ -37,7 +38,8 @@ class Run:
     labels.txt         class names, a line each, in the order of the scores
     clips.csv          path, label, fold, recording, salience, split (see `data.splits`), bytes of every clip
     skipped.csv        path, fault of clips that could not be decoded; absent when there are none
-    history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds
+    history.csv        a row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds;
+                       for accuracy what `targets.measure` is
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
@@ -130,6 +132,11 @@ class Run:
         return settings.with_settings(**self.places) if self.places else settings
 
     @property
+    def targets(self):
+        """What a clip's label says: the `targets.Targets`."""
+        return targets.of(self.config.model.targets)
+
+    @property
     def class_names(self):
         """Class names in the order of the scores.
 
@@ -188,7 +195,7 @@ class Run:
     @property
     def robustness(self):
         """What `robustness.measure` found; None where it was not asked."""
-        return self._table("robustness.csv", "condition", "accuracy")
+        return self._table("robustness.csv", "condition", self.targets.measure)
 
     @property
     def thresholds(self):
@@ -240,7 +247,7 @@ class Run:
         wanted = [(None, audio.frames, audio.n_mels), (None, classes)]
         if [getattr(model, name, None) for name in ("input_shape", "output_shape")] != wanted:
             raise InputError(f"{path}: not this run's model, which takes {wanted[0]} and gives {classes} classes")
-        return divide(model, self.temperature) if calibrated else model
+        return divide(model, self.temperature, self.targets.activation) if calibrated else model
 
     def _table(self, name, *columns):
         return read_csv(self.file(name), columns) if self.file(name).exists() else None
@@ -258,11 +265,12 @@ class Run:
 
 def check_thresholds(values, class_names):
     """Raise InputError where a dict is not what `inference.calibration.fit` returns of these classes."""
-    of_classes = [values.get(name) for name in ("classes", "weights")]
+    of_rule = ("weights", "bias") if "weights" in values else ()  # without, see `report.trust.known`
+    of_classes = [values.get(name) for name in ("classes", *of_rule[:1])]
     if not all(isinstance(column, dict) and list(column) == list(class_names) for column in of_classes):
         raise InputError("not thresholds of the model's classes")
-    thresholds, weights = (list(column.values()) for column in of_classes)
-    numbers = [values.get("temperature"), values.get("none"), values.get("bias"), *thresholds, *weights]
+    numbers = [values.get(name) for name in ("temperature", "none", *of_rule[1:])]
+    numbers += [number for column in of_classes for number in column.values()]
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise InputError("holds something else than numbers")
     if values["temperature"] <= 0:

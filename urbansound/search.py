@@ -32,7 +32,7 @@ def main(argv):
     del argv
     settings = setting_flags.config_from(flags.FLAGS)
     from urbansound.experiments import trials
-    from urbansound.report.tables import in_form
+    from urbansound.report.tables import in_form, in_words, measure_of
 
     path = RUN_DIR.value or command.default_run_dir(settings, "search-")
     try:
@@ -41,7 +41,8 @@ def main(argv):
         print(f"\nstopped; whole epochs are kept. Go on with the same command and --run_dir={shown(path)}")
         raise
     print(in_form(found.drop(columns="fault"), "table"))
-    print(f"accuracy is on validation clips, and the best of {len(found)} trials flatters; for the test fold run")
+    measure, number = in_words(measure_of(found)), len(found)
+    print(f"{measure} is on validation clips, and the best of {number} trials flatters; for the test fold run")
     print(f"python -m urbansound.train with this command's settings, then --flagfile={shown(path)}/best.flags")
 
 

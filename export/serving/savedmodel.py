@@ -1,7 +1,8 @@
 """A TensorFlow SavedModel of a classifier, as TF Serving loads it: stock TensorFlow operations only.
 
     serving_default   waveform float32 [batch, samples >= 1] at the model's rate
-                      -> label string [batch], labels string [batch, classes], scores float32 [batch, classes]
+                      -> label string [batch], labels string [batch, classes], scores float32 [batch, classes];
+                      label is the class of the highest score or, where a clip may be of several, what `predict` says
     wav_bytes         wav_bytes string [batch], the bytes of whole WAV files of any rate
                       -> the same, and top_labels string [batch, k], top_scores float32 [batch, k], the highest
                       first; k is 3, or the number of classes where there are fewer
@@ -22,6 +23,7 @@ from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
 from urbansound.inference.description import Description
+from urbansound.targets import MULTILABEL, NONE, SEPARATOR, THRESHOLD
 
 TOP = 3
 TOLERANCE = 1e-4  # of scores: float32 sums in another order
@@ -104,10 +106,26 @@ def _named(classifier, scores):
     """The outputs that both signatures have, of scores [batch, classes]."""
     names = tf.constant(classifier.class_names)
     return {
-        "label": tf.gather(names, tf.argmax(scores, axis=1)),
+        "label": _several(classifier, scores) if classifier.targets is MULTILABEL else _highest(names, scores),
         "labels": tf.tile(names[tf.newaxis], [tf.shape(scores)[0], 1]),
         "scores": scores,
     }
+
+
+def _highest(names, scores):
+    return tf.gather(names, tf.argmax(scores, axis=1))
+
+
+def _several(classifier, scores):
+    """The names of the classes whose scores are at least their thresholds, joined as labels are; NONE for none."""
+    if classifier.thresholds is None:
+        least = [THRESHOLD] * len(classifier.class_names)
+    else:
+        least = list(classifier.thresholds["classes"].values())
+    named = tf.constant([f"{name}{SEPARATOR}" for name in classifier.class_names])
+    joined = tf.strings.reduce_join(tf.where(scores >= tf.constant(least, tf.float32), named, ""), axis=1)
+    joined = tf.strings.regex_replace(joined, f"{SEPARATOR}$", "")
+    return tf.where(joined == "", NONE, joined)
 
 
 def _verify(classifier, folder):

@@ -77,7 +77,7 @@ def convert(classifier, format, calibration=None):
     place = file.append(front_end, [file.input], FRONT_END)
     if format == "int8":
         log_mels = _log_mels(calibration, audio)
-        make = lambda network, record: recipes.int8_pieces(network, record, log_mels)  # noqa: E731
+        make = lambda network, record: recipes.int8_pieces(network, record, log_mels, classifier.targets)  # noqa: E731
     else:
         make = lambda network, _: [converted(network, half=format == "float16")]  # noqa: E731
     scores = _append_networks(file, place, classifier, make)

@@ -82,7 +82,7 @@ def _describe_graph(graph, classifier):
     return schema.SubGraphMetadataT(
         name=graph.name.decode() if graph.name else "main",
         inputTensorMetadata=[_describe_waveform(audio) if rank == 2 else _describe_log_mel(audio)],
-        outputTensorMetadata=[_describe_scores(classifier.thresholds is not None)],
+        outputTensorMetadata=[_describe_scores(classifier)],
     )
 
 
@@ -105,14 +105,14 @@ def _describe_log_mel(audio):
     )
 
 
-def _describe_scores(with_thresholds):
+def _describe_scores(classifier):
     files = [schema.AssociatedFileT(LABELS, "Class names, a line each.", schema.AssociatedFileType.TENSOR_AXIS_LABELS)]
-    if with_thresholds:
+    if classifier.thresholds is not None:
         why = "Scores from which each class is believed, as JSON."
         files.append(schema.AssociatedFileT(BELIEF, why, schema.AssociatedFileType.DESCRIPTIONS))
     return schema.TensorMetadataT(
         name="scores",
-        description="Probability of each class; they sum to 1.",
+        description=classifier.targets.scores,
         content=_feature(),
         stats=schema.StatsT(max=[1.0], min=[0.0]),
         associatedFiles=files,

@@ -6,17 +6,19 @@ import tensorflow as tf
 from export.tflite import quantization
 from export.tflite.pieces import converted, cut, from_function
 from urbansound.models.record import FLOAT, INT8, INT8_WEIGHTS
+from urbansound.targets import SINGLE
 
 LEAST_SCORE = 1e-7
 
 
-def int8_pieces(network, record, log_mels):
+def int8_pieces(network, record, log_mels, targets):
     """The files of a network in the format "int8", in order.
 
     Args:
       network: a keras.Model from log-mel to scores.
       record: its Architecture, whose `int8` says where it is cut and each piece's precision.
       log_mels: [float32 [1, frames, n_mels]] of training clips, for ranges.
+      targets: what its scores are of, see `urbansound.targets`.
 
     Returns:
       The files; the last one takes scores and corrects what rounding does to them on average.
@@ -40,31 +42,37 @@ def int8_pieces(network, record, log_mels):
         floats.append(quantization.interpreter(content))
         shape = floats[-1].get_output_details()[0]["shape"]
     if any(precision != FLOAT for _, precision in record.int8.pieces):
-        contents.append(_correction(contents, floats, log_mels))
+        contents.append(_correction(contents, floats, log_mels, targets))
     return contents
 
 
-def _correction(contents, floats, log_mels):
+def _correction(contents, floats, log_mels, targets):
     """The file that adds to the logits of rounded scores what they lack on average over the calibration clips.
 
     About half of the error of int8 is the same for all clips.
     """
     rounded = [quantization.interpreter(content) for content in contents]
     exact, rounded = (
-        np.concatenate([_log_scores(_through(files, clip)) for clip in log_mels]) for files in (floats, rounded)
+        np.concatenate([targets.logits(_within(np, _through(files, clip))) for clip in log_mels])
+        for files in (floats, rounded)
     )
-    shift = (exact - rounded).mean(axis=0).astype(np.float32)
+    lack = exact - rounded
+    if targets is SINGLE:
+        lack -= lack.mean(axis=1, keepdims=True)  # what all logits have in common makes no score
+    shift = lack.mean(axis=0).astype(np.float32)
 
     def corrected(scores):
-        return tf.nn.softmax(tf.math.log(tf.maximum(scores, LEAST_SCORE)) + shift)
+        scores = _within(tf, scores)
+        if targets is SINGLE:
+            return tf.nn.softmax(tf.math.log(scores) + shift)
+        return tf.math.sigmoid(tf.math.log(scores) - tf.math.log(1 - scores) + shift)
 
     return from_function(corrected, [tf.TensorSpec([1, len(shift)], tf.float32, "scores")])
 
 
-def _log_scores(scores):
-    """Logits float64 [batch, classes] of scores, of mean 0 in each row."""
-    logits = np.log(np.maximum(scores.astype(np.float64), LEAST_SCORE))
-    return logits - logits.mean(axis=1, keepdims=True)
+def _within(library, scores):
+    """Scores whose logits are finite, by numpy or TensorFlow."""
+    return library.minimum(library.maximum(scores, LEAST_SCORE), 1 - LEAST_SCORE)
 
 
 def _through(interpreters, values):

@@ -83,7 +83,7 @@ def feeding(paths, pool, folder):
 
     # Made once, as for a whole training: what is timed is clips, not the tracing of graphs.
     decoding = cache.decoded(paths, RATE).map(finish, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(2)
-    cached = pipeline.evaluation_batches(entries, [0] * len(entries), 10, config)
+    cached = pipeline.evaluation_batches(entries, np.zeros((len(entries), 10)), config)
 
     def ours(dataset):
         start = time.process_time()
@@ -120,14 +120,15 @@ def step_cost(paths, folder):
     """Milliseconds of a training step on fed and on repeated batches; their ratio, 1 for a free pipeline."""
     from urbansound import models
     from urbansound.data import cache, pipeline
+    from urbansound.targets import SINGLE
     from urbansound.training.fit import compile_model
 
     config = _shipped("urbansound8k")
     entries, _ = cache.fill(paths, RATE, folder)
-    labels = [i % 10 for i in range(len(entries))]
+    targets = np.eye(10)[np.arange(len(entries)) % 10]
     model, _ = models.build((config.audio.frames, config.audio.n_mels), 10, config.model)
-    compile_model(model, config.train, steps=100)
-    batches = pipeline.training_batches(entries, labels, 10, config)
+    compile_model(model, config.train, steps=100, targets=SINGLE)
+    batches = pipeline.training_batches(entries, targets, config)
     batch = next(iter(batches))
     times = {"repeated": [], "fed": []}
     for round_ in range(-1, ROUNDS.value):

@@ -166,11 +166,12 @@ def training_cost(networks, config, clips):
 def stage_cost(record, network, config, clips):
     """The same of one network."""
     from urbansound.data.pipeline import steps_per_epoch
+    from urbansound.targets import SINGLE
     from urbansound.training import embeddings, fit, stages
 
     steps, batch = steps_per_epoch(clips, config), config.train.batch_size
     learner, body = network, None
-    optimizer = fit.compile_model(network, config.train, steps)
+    optimizer = fit.compile_model(network, config.train, steps, SINGLE)
     generator = np.random.default_rng(0)
     inputs = log_mels = generator.normal(0, 1, (batch, *network.input.shape[1:])).astype(np.float32)
     classes = network.output.shape[-1]

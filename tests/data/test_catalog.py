@@ -7,6 +7,7 @@ from urbansound.config import DataConfig
 from urbansound.data import audio_files, catalog, datasets
 from urbansound.data.datasets import csv, urbansound8k
 from urbansound.errors import InputError
+from urbansound.targets import MULTILABEL, SINGLE
 
 
 def touch(path):
@@ -157,6 +158,45 @@ def test_faulty_csv(tmp_path, text, fault):
     with pytest.raises(InputError, match=fault) as caught:
         datasets.load(DataConfig(dataset="csv", csv=str(write_csv(tmp_path, text))))
     assert "\n" not in str(caught.value)
+
+
+def test_csv_of_several_labels_a_clip(tmp_path):
+    path = write_csv(tmp_path, "path,labels\na.wav,dog ;cat\nb.wav,\nc.wav,dog\nd.wav,cat;dog;owl\n")
+    found = csv.read(path)
+    assert found.targets is MULTILABEL
+    assert found.class_names == ("cat", "dog", "owl")
+    assert found.clips.label.tolist() == ["cat;dog", "", "dog", "cat;dog;owl"]
+    assert found.with_targets(MULTILABEL) is found
+    with pytest.raises(InputError, match="pass --targets=multilabel"):
+        found.with_targets(SINGLE)
+
+
+def test_other_tables_give_a_clip_one_of_several_labels(tmp_path):
+    found = csv.read(write_csv(tmp_path, "path,label\na.wav,dog\nb.wav,cat\n"))
+    several = found.with_targets(MULTILABEL)
+    assert (several.targets, several.class_names) == (MULTILABEL, ("cat", "dog"))
+    assert several.clips.equals(found.clips)
+    joined = csv.read(write_csv(tmp_path, "path,label\na.wav,dog;cat\nb.wav,cat\n"))
+    with pytest.raises(InputError, match="class 'dog;cat' holds a ';'"):
+        joined.with_targets(MULTILABEL)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("path,labels\na.wav,dog;;cat\n", "row 2: labels must be different names with ; between. Received: 'dog;;cat'"),
+        ("path,labels\na.wav,cat;\n", "row 2: labels must be"),
+        ("path,labels\na.wav,cat\nb.wav,dog;dog\n", "row 3: labels must be different names"),
+        ("path,label,labels\na.wav,cat,dog\n", "unknown column 'label'"),
+        ("path,labels\na.wav,\nb.wav,cat\n", "1 class found where two"),
+        ("path,labels\n,cat\nb.wav,dog\n", "row 2: no path"),
+        ("path,labels,fold\na.wav,cat;Cat,1\nb.wav,dog,1\n", "differ only in capitals"),
+        ("path,labels,fold\na.wav,cat;dog,1\nb.wav,owl,2\n", "no fold 3"),
+    ],
+)
+def test_faulty_csv_of_several_labels(tmp_path, text, fault):
+    with pytest.raises(InputError, match=fault):
+        csv.read(write_csv(tmp_path, text), folds=(3,) if "no fold" in fault else ())
 
 
 @pytest.mark.parametrize(

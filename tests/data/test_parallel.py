@@ -8,8 +8,8 @@ from urbansound.config import AudioConfig, Config
 from urbansound.data import cache, parallel, pipeline
 
 CONFIG = Config(audio=AudioConfig(sample_rate=8000, clip_seconds=0.5))
-CLIPS = (["a", "b"], [0, 1])
-EMBEDDINGS = (np.zeros((2, 3), np.float32), [0, 1])
+CLIPS = (["a", "b"], np.eye(2))
+EMBEDDINGS = (np.zeros((2, 3), np.float32), np.eye(2))
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ EMBEDDINGS = (np.zeros((2, 3), np.float32), [0, 1])
     [
         lambda: cache.decoded(["a"], 8000),
         lambda: cache.waveforms(["a"]),
-        lambda: pipeline.training_batches(*CLIPS, 2, CONFIG),
-        lambda: pipeline.evaluation_batches(*CLIPS, 2, CONFIG),
-        lambda: pipeline.embedding_batches(*EMBEDDINGS, 2, CONFIG),
-        lambda: pipeline.ordered_embeddings(*EMBEDDINGS, 2, CONFIG),
+        lambda: pipeline.training_batches(*CLIPS, CONFIG),
+        lambda: pipeline.evaluation_batches(*CLIPS, CONFIG),
+        lambda: pipeline.embedding_batches(*EMBEDDINGS, CONFIG),
+        lambda: pipeline.ordered_embeddings(*EMBEDDINGS, CONFIG),
     ],
     ids=["decoded", "waveforms", "training_batches", "evaluation_batches", "embedding_batches", "ordered_embeddings"],
 )

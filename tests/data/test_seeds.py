@@ -7,6 +7,7 @@ from running import command
 from urbansound.config import Config, TrainConfig
 from urbansound.data import pipeline
 from urbansound.data.seeds import derive
+from urbansound.targets import SINGLE
 from urbansound.training.callbacks import Journal
 
 SEEDS = (1, 2, 3, 4, 2**32 - 2, 2**32 - 1)
@@ -31,8 +32,8 @@ def test_runs_of_neighbouring_seeds_share_no_stream(monkeypatch):
     for seed in SEEDS:
         streams[seed] = set()
         config = Config(train=TrainConfig(seed=seed, batch_size=2))
-        pipeline.training_batches(["a", "b", "c"], [0, 1, 2], 3, config)
-        pipeline.embedding_batches(np.zeros([3, 2], np.float32), [0, 1, 2], 3, config)
+        pipeline.training_batches(["a", "b", "c"], np.eye(3), config)
+        pipeline.embedding_batches(np.zeros([3, 2], np.float32), np.eye(3), config)
         assert len(streams[seed]) == 3
     assert len(set().union(*streams.values())) == 3 * len(SEEDS)
 
@@ -63,6 +64,8 @@ def test_dropout_of_neighbouring_seeds_stages_and_epochs_starts_elsewhere(tmp_pa
 
 
 class _Run:
+    targets = SINGLE
+
     def __init__(self, path):
         self.file = path.joinpath
 

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,6 +10,7 @@ from urbansound.config import DataConfig
 from urbansound.data import splits
 from urbansound.data.catalog import Catalog
 from urbansound.errors import InputError
+from urbansound.targets import MULTILABEL
 
 TABLES = {
     "urbansound8k": ("us8k/UrbanSound8K.csv", "slice_file_name", "class", "fsID"),
@@ -170,6 +172,52 @@ def test_a_class_of_five_recordings_is_in_all_five_folds():
     clips = pd.DataFrame({"label": ["a"] * 5 + ["b"] * 50, "recording": [str(n) for n in range(55)]})
     assert pd.crosstab(splits.assign_folds(clips), clips.label).a.tolist() == [1] * 5
     assert splits.assign_folds(clips[:3]).max() == 3
+
+
+def several(clips, seed=0):
+    """Clips of two of six classes with random chances, some of none, two to four of a recording: (clips, targets)."""
+    generator = np.random.default_rng(seed)
+    chances = np.array([0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
+    recording = np.repeat(np.arange(clips), generator.integers(2, 5, clips))[:clips]
+    targets = generator.uniform(size=(clips, 6)) < 0.6 * chances
+    targets |= (generator.uniform(size=(clips, 6)) < chances)[recording]  # clips of a recording have much in common
+    labels = MULTILABEL.labels(targets, list("abcdef"))
+    return pd.DataFrame({"label": labels, "recording": recording.astype(str), "path": range(clips)}), targets
+
+
+def test_clips_of_several_classes_keep_recordings_whole_and_each_class_even():
+    clips, targets = several(4000)
+    assert (clips.label == "").sum() > 100
+    folds = splits.assign_folds(clips, targets=MULTILABEL)
+    assert folds.groupby(clips.recording).nunique().max() == 1
+    columns = np.column_stack([targets, ~targets.any(axis=1)])  # those of none are spread too
+    shares = np.array([columns[folds == fold].sum(axis=0) for fold in range(1, 6)]) / columns.sum(axis=0)
+    assert np.abs(shares - 0.2).max() < 0.02
+    catalog = Catalog(clips.assign(fold=folds), tuple("abcdef"), "", targets=MULTILABEL)
+    split = splits.split(catalog, DataConfig(test_fold=2, val_fraction=0.2), seed=1)
+    assert split.groupby("recording").split.nunique().max() == 1
+    assert (part(split, "test").index == split.index[folds == 2]).all()
+    of_others = columns[folds != 2].sum(axis=0)
+    assert columns[split.split == "validation"].sum(axis=0) / of_others == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_random_split_of_several_classes_tests_a_tenth_of_each():
+    clips, targets = several(4000, seed=1)
+    catalog = Catalog(clips.assign(fold=1), tuple("abcdef"), "", targets=MULTILABEL)
+    tested = []
+    for number in (1, 2):
+        config = DataConfig(split="random", test_fold=number, val_fold=None, val_fraction=0)
+        split = splits.split(catalog, config, seed=3).split
+        assert targets[split == "test"].sum(axis=0) / targets.sum(axis=0) == pytest.approx(0.1, abs=0.03)
+        assert np.mean(split[~targets.any(axis=1)] == "test") == pytest.approx(0.1, abs=0.005)
+        tested.append(set(split.index[split == "test"]))
+    assert not tested[0] & tested[1]
+
+
+def test_a_class_that_only_test_clips_have_is_said_of_several_too():
+    clips = pd.DataFrame({"label": ["a;b", "a", "a"], "recording": list("xyz"), "fold": [1, 2, 2], "path": range(3)})
+    with pytest.raises(InputError, match="class 'b' has no training clip"):
+        splits.split(Catalog(clips, ("a", "b"), "", targets=MULTILABEL), DataConfig(val_fraction=0), seed=1)
 
 
 def test_random_split_tests_a_tenth_of_each_class_whatever_the_recordings(official):

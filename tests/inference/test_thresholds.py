@@ -35,7 +35,7 @@ def test_training_fits_a_temperature_by_the_validation_clips(run):
     # Of clips of several windows too; float32 scores of another batch size.
     np.testing.assert_allclose(clips.scores_at(1), scores_of(run, "validation", calibrated=False), atol=1e-5)
     assert found["temperature"] == pytest.approx(calibration.temperature(clips), rel=1e-3)
-    assert (found["n_clips"], found["source"]) == (len(clips.labels), "validation clips")
+    assert (found["n_clips"], found["source"]) == (len(clips.targets), "validation clips")
     assert metrics["temperature"] == found["temperature"] != 1
     assert metrics["thresholds"]["none"]["threshold"] == found["none"]
     page = run.file("report.html").read_text()

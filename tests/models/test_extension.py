@@ -29,7 +29,7 @@ class Doubled(keras.layers.Layer):
 def build(input_shape, n_classes, config):
     log_mel = keras.Input(input_shape, name="log_mel")
     x = parts.Standardize(name="spectrum")(keras.ops.mean(log_mel, axis=1))
-    return keras.Model(log_mel, parts.scores(Doubled()(x), n_classes, config.dropout), name="toy")
+    return keras.Model(log_mel, parts.scores(Doubled()(x), n_classes, config), name="toy")
 
 
 ARCHITECTURE = Architecture(name="toy", summary="One layer.", build=build, embedding="spectrum")

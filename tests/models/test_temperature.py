@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from scipy.special import expit
 
 from urbansound.models import ensemble
 from urbansound.models.temperature import divide
@@ -11,16 +12,16 @@ from urbansound.models.temperature import divide
 LOG_MELS = np.random.default_rng(0).normal(0, 3, (6, 5, 4)).astype(np.float32)
 
 
-def network(name, seed, ending):
-    """A small network whose scores are made by a Dense layer with softmax, a Softmax layer or an operation."""
+def network(name, seed, ending, activation="softmax"):
+    """A small network whose scores are made by a Dense layer with softmax, a layer of its own or an operation."""
     keras.utils.set_random_seed(seed)
     log_mel = keras.Input((5, 4))
     x = layers.Flatten()(log_mel)
-    x = layers.Dense(3, activation="softmax" if ending == "dense" else None, bias_initializer="normal")(x)
+    x = layers.Dense(3, activation=activation if ending == "dense" else None, bias_initializer="normal")(x)
     if ending == "layer":
-        x = layers.Softmax(name="scores")(x)
+        x = layers.Softmax(name="scores")(x) if activation == "softmax" else layers.Activation(activation)(x)
     elif ending == "operation":
-        x = keras.ops.softmax(x)
+        x = getattr(keras.ops, activation)(x)
     return keras.Model(log_mel, x, name=name)
 
 
@@ -39,6 +40,27 @@ def test_logits_are_divided_whatever_makes_the_scores(ending, temperature):
     np.testing.assert_allclose(calibrated.predict(LOG_MELS, verbose=0), expected(scores, temperature), atol=1e-5)
     assert calibrated.name == "small"
     assert (calibrated is model) == (ending == "dense" or temperature == 1)
+
+
+@pytest.mark.parametrize("ending", ["dense", "layer", "operation"])
+@pytest.mark.parametrize("temperature", [0.3, 2.5])
+def test_logits_of_sigmoids_are_divided_too(ending, temperature, tmp_path):
+    model = network("small", 1, ending, "sigmoid")
+    scores = model.predict(LOG_MELS, verbose=0).astype(np.float64)
+    calibrated = divide(model, temperature, "sigmoid")
+    wanted = expit(np.log(scores / (1 - scores)) / temperature)
+    # 1 - score has few digits where the score is near 1.
+    np.testing.assert_allclose(calibrated.predict(LOG_MELS, verbose=0), wanted, atol=1e-4)
+    calibrated.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(LOG_MELS, verbose=0), calibrated.predict(LOG_MELS, verbose=0))
+
+
+def test_sigmoids_of_zero_and_one_stay_so_and_finite():
+    model = network("small", 1, "layer", "sigmoid")
+    dense = model.layers[-2]
+    dense.set_weights([0 * dense.get_weights()[0], np.array([300, -300, 0], np.float32)])
+    np.testing.assert_allclose(divide(model, 0.5, "sigmoid").predict(LOG_MELS, verbose=0)[0], [1, 0, 0.5], atol=1e-6)
 
 
 def test_a_score_of_zero_stays_zero_and_finite():

@@ -6,6 +6,7 @@ import pytest
 
 from urbansound.report import crossval
 from urbansound.report.predictions import predictions_table
+from urbansound.targets import SINGLE
 
 NAMES = ["bark", "horn", "siren", "shot"]
 
@@ -28,7 +29,9 @@ def outcome(fold, clips, right, random=False, trained=(), seed=0):
         }
     )
     members = {"cnn": right / clips, "cepstrum": 0.5}
-    return crossval.Outcome(fold, random, NAMES, predictions_table(table, scores, NAMES), set(trained), 1.5, members)
+    return crossval.Outcome(
+        fold, random, NAMES, predictions_table(table, scores, NAMES), set(trained), 1.5, members, SINGLE
+    )
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from urbansound.report import trust
+from urbansound.targets import SINGLE
 
 SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)
 LABELS = np.array([0, 1, 1, 0])  # the two surest are right
+ANSWERS = SINGLE.matrix(LABELS, [0, 1]), SINGLE.decide(SCORES)
 THRESHOLDS = {
     "none": 0.2, "weights": {"dog": -0.5, "siren": -1.5}, "bias": -2.0,
     "classes": {"dog": 0.65, "siren": 0.85}, "precision": 0.9,
@@ -47,7 +49,7 @@ def test_known_is_a_logistic_of_log_scores():
 
 def test_thresholds_on_test_clips():
     values = trust.known(SCORES, THRESHOLDS)  # 0.82, 0.30, 0.50, 0.31
-    result = trust.measure(LABELS, SCORES.astype(np.float64), {**THRESHOLDS, "none": float(values[2])})
+    result = trust.measure(*ANSWERS, SCORES.astype(np.float64), {**THRESHOLDS, "none": float(values[2])})
     assert result["none"] == {"threshold": values[2], "accepted": 0.5, "accuracy": 0.5}
     assert result["classes"]["dog"] == {"threshold": 0.65, "precision": 0.5, "recall": 0.5}
     assert result["classes"]["siren"] == {"threshold": 0.85, "precision": None, "recall": 0.0}
@@ -55,7 +57,7 @@ def test_thresholds_on_test_clips():
 
 
 def test_what_nothing_is_above_is_none():
-    result = trust.measure(LABELS, SCORES, {**THRESHOLDS, "none": 0.99})
+    result = trust.measure(*ANSWERS, SCORES, {**THRESHOLDS, "none": 0.99})
     assert result["none"] == {"threshold": 0.99, "accepted": 0.0, "accuracy": None}
 
 
@@ -63,7 +65,7 @@ def test_what_nothing_is_above_is_none():
 def test_precision_by_recall_is_scikit_learn_s(clips):
     generator = np.random.default_rng(clips)
     labels, scores = np.arange(clips) % 2, np.round(generator.dirichlet(np.ones(3), clips), 3)  # some tie
-    curves = trust.precision_recall(labels, scores, ["a", "b", "never"])
+    curves = trust.precision_recall(labels[:, np.newaxis] == np.arange(3), scores, ["a", "b", "never"])
     assert curves["never"] == {"threshold": [], "precision": [], "recall": []}
     for place, name in enumerate("ab"):
         true = labels == place

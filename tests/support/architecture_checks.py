@@ -33,7 +33,7 @@ class Example:
     record: Architecture
     config: Config
     network: keras.Model
-    clips: tuple  # (cache entries, int labels)
+    clips: tuple  # (cache entries, targets float32 [clips, classes])
     log_mels: np.ndarray  # of the clips, float32 [clips, frames, n_mels]
     folder: Path
 
@@ -43,13 +43,13 @@ class Example:
         return self.network.predict(self.log_mels, verbose=0)
 
 
-def example(name, files, folder):
+def example(name, files, folder, **settings):
     """The Example of an architecture, by audio files of CLASSES in turn."""
-    config = Config(audio=AUDIO, model=config_of(name))
+    config = Config(audio=AUDIO, model=config_of(name, **settings))
     config = config.with_settings(cache_dir=str(folder / "cache"), mixup_alpha=0.0, batch_size=4, deterministic=True)
     entries, _ = cache.fill(files, AUDIO.sample_rate, config.data.cache_dir)
-    clips = entries, [i % len(CLASSES) for i in range(len(entries))]
-    log_mels = np.concatenate([batch.numpy() for batch, _ in evaluation_batches(*clips, len(CLASSES), config)])
+    clips = entries, np.eye(len(CLASSES), dtype=np.float32)[np.arange(len(entries)) % len(CLASSES)]
+    log_mels = np.concatenate([batch.numpy() for batch, _ in evaluation_batches(*clips, config)])
     network = adapted(config.model, log_mels, len(CLASSES))
     return Example(models.architecture(name), config, network, clips, log_mels, folder)
 
@@ -196,7 +196,20 @@ def a_record_names_layers_that_cut_its_network_in_two(case):
 def stage_of(case):
     """The Stage of an example, trained and validated on its own clips."""
     config = stages.settings(case.record, case.network, case.config)
-    return stages.stage(case.record, case.network, case.network, case.clips, case.clips, len(CLASSES), config)
+    return stages.stage(case.record, case.network, case.network, case.clips, case.clips, config)
+
+
+def scores_of_several_classes_are_each_by_itself(case):
+    """Of an Example with targets="multilabel"."""
+    last = case.network.layers[-1]
+    kernel, bias = last.get_weights()
+    logits = keras.Model(case.network.input, last.input)(case.log_mels).numpy().astype(np.float64) @ kernel + bias
+    np.testing.assert_allclose(case.scores, 1 / (1 + np.exp(-logits)), atol=1e-5)
+    assert np.ptp(case.scores.sum(axis=1)) > 0.1
+    network = keras.Model.from_config(case.network.get_config())
+    network.set_weights(case.network.get_weights())
+    calibrated = temperature.divide(network, 0.6, "sigmoid").predict(case.log_mels, verbose=0)
+    np.testing.assert_allclose(calibrated, 1 / (1 + np.exp(-logits / 0.6)), atol=1e-4)
 
 
 def _recorded(layer, seen):
@@ -219,4 +232,11 @@ CHECKS = (
     layers_are_adapted_in_order_to_what_they_take,
     a_temperature_divides_the_logits,
     a_record_names_layers_that_cut_its_network_in_two,
+)
+# Where each class has a score by itself.
+CHECKS_OF_SEVERAL = (
+    scores_of_several_classes_are_each_by_itself,
+    a_clip_scores_the_same_in_any_batch,
+    a_run_gives_its_model_back,
+    a_stage_trains_all_that_is_trainable,
 )

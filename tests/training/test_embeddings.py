@@ -17,6 +17,7 @@ from urbansound.data import cache
 from urbansound.data.pipeline import embedding_batches, evaluation_batches, steps_per_epoch
 from urbansound.models import heads
 from urbansound.run import Run
+from urbansound.targets import SINGLE
 from urbansound.training import embeddings, fit
 
 
@@ -59,7 +60,7 @@ def kept(config):
 def test_an_embedding_is_what_the_body_makes_of_the_clip(body, entries, config):
     got = embeddings.embeddings(body, entries, config)
     assert got.shape == (45, 2048)
-    batches = evaluation_batches(entries, [0] * 45, 3, config.with_settings(deterministic=True))
+    batches = evaluation_batches(entries, np.zeros((45, 3)), config.with_settings(deterministic=True))
     expected = np.concatenate([body(log_mels) for log_mels, _ in batches])
     # Sums run in another order for another batch size.
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
@@ -106,7 +107,7 @@ def test_other_weights_or_settings_get_their_own(body, entries, config):
 
 def test_the_head_is_the_rest_of_the_model_with_its_weights(model, config):
     body, head = split(model)
-    head.compile(fit.compile_model(model, config.train, 1), model.loss)
+    head.compile(fit.compile_model(model, config.train, 1, SINGLE), model.loss)
     log_mels = np.random.default_rng(0).normal(-5, 3, (4, AUDIO.frames, AUDIO.n_mels)).astype(np.float32)
     np.testing.assert_allclose(head(body(log_mels)), model(log_mels), atol=1e-6)
     head.fit(body(log_mels), np.eye(3)[[0, 1, 2, 0]], epochs=2, verbose=0)
@@ -174,11 +175,11 @@ def test_other_layers_of_the_same_weights_have_another_digest(config):
 def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
     no_mixup = dataclasses.replace(config.augment, mixup_alpha=0.0)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4), augment=no_mixup)
-    values, labels = np.arange(10, dtype=np.float32)[:, np.newaxis], [i % 2 for i in range(10)]
+    values, targets = np.arange(10, dtype=np.float32)[:, np.newaxis], np.eye(2)[[i % 2 for i in range(10)]]
     steps = steps_per_epoch(10, config)
 
     def taken(first_epoch, count):
-        batches = embedding_batches(values, labels, 2, config, first_epoch).take(count)
+        batches = embedding_batches(values, targets, config, first_epoch).take(count)
         return [(x.numpy()[:, 0].tolist(), np.argmax(t, axis=1).tolist()) for x, t in batches]
 
     whole = taken(0, 3 * steps)
@@ -190,12 +191,12 @@ def test_batches_of_embeddings_follow_from_seed_and_epoch(config):
 
 
 def test_embeddings_are_mixed_up_with_their_targets(config):
-    labels = [i % 2 for i in range(8)]
-    batches = list(embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config).take(3))
+    same = np.eye(2, dtype=np.float32)[[i % 2 for i in range(8)]]
+    batches = list(embedding_batches(same, same, config).take(3))
     for values, targets in batches:
         np.testing.assert_allclose(values, targets, atol=1e-6)  # mixed by the same shares
     assert any(np.any((values > 0.01) & (values < 0.99)) for values, _ in batches)
-    again = embedding_batches(np.eye(2, dtype=np.float32)[labels], labels, 2, config, first_epoch=2)
+    again = embedding_batches(same, same, config, first_epoch=2)
     np.testing.assert_array_equal(next(iter(again))[0], batches[2][0])
 
 

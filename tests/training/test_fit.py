@@ -57,8 +57,8 @@ def log_mels_of(run, split):
     """(log-mels, targets) of one split in order, by the deterministic pipeline."""
     clips = run.clips[run.clips.split == split]
     config = run.config.with_settings(deterministic=True)
-    labels = [run.class_names.index(label) for label in clips.label]
-    batches = list(evaluation_batches(cache_entries(clips, run.config), labels, len(run.class_names), config))
+    targets = run.targets.matrix(clips.label, run.class_names)
+    batches = list(evaluation_batches(cache_entries(clips, run.config), targets, config))
     return tuple(np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
 
 
@@ -154,8 +154,8 @@ def test_each_stage_stops_early(tone_folder, tmp_path):
 def test_a_loss_that_diverges_is_said_and_keeps_whole_epochs(stage, tone_folder, tmp_path, monkeypatch):
     build = fit.compile_model
 
-    def diverging(model, config, steps):
-        return build(model, config if model.name != stage else Diverging(config), steps)
+    def diverging(model, config, *others):
+        return build(model, config if model.name != stage else Diverging(config), *others)
 
     monkeypatch.setattr(fit, "compile_model", diverging)
     run = run_of(tone_folder, tmp_path, cepstrum=True)

@@ -42,12 +42,12 @@ def stage_of(tone_folder, tmp_path):
     def make(name, mean=None, **settings):
         run = run_of(tone_folder, tmp_path, name, model=name, **settings)
         clips = [
-            (cache_entries(rows, run.config), [run.class_names.index(label) for label in rows.label])
+            (cache_entries(rows, run.config), run.targets.matrix(rows.label, run.class_names))
             for rows in (run.clips[run.clips.split == split] for split in ("train", "validation"))
         ]
         model, ((record, network),) = models.build((run.config.audio.frames, 16), 3, run.config.model)
         config = stages.settings(record, network, run.config)
-        return network, stages.stage(record, network, mean(network) if mean else model, *clips, 3, config)
+        return network, stages.stage(record, network, mean(network) if mean else model, *clips, config)
 
     return make
 
@@ -125,4 +125,4 @@ def test_a_layer_that_would_not_be_adapted_is_refused():
     body = keras.Sequential([keras.Input((33, 16)), parts.Standardize(name="inner")], name="body")
     network = keras.Model(log_mel, keras.layers.Dense(3)(body(log_mel)), name="toy")
     with pytest.raises(ValueError, match=r"toy: inner would not be adapted; only layers of what is trained are"):
-        stages.stage(record, network, network, ([], []), ([], []), 3, Config())
+        stages.stage(record, network, network, ([], []), ([], []), Config())

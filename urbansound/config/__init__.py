@@ -44,6 +44,11 @@ class Config:
             raise InputError(
                 "--keep=best and --early_stopping need clips to validate on: pass --val_fold or --val_fraction above 0"
             )
+        if self.model.targets == "multilabel" and self.train.class_weights != "none":
+            raise InputError(
+                "--class_weights=balanced weighs clips by their one class; with --targets=multilabel pass "
+                "--class_weights=none"
+            )
 
     def with_settings(self, **values):
         """A Config with these settings, by their flat names, instead of its own.

@@ -106,7 +106,7 @@ class DataConfig(Checked):
     dataset: str = setting(
         "synthetic",
         "synthetic makes its own clips; folder: a folder of clips per class; "
-        "csv: a table of path, label[, fold, recording]",
+        "csv: a table of path, label (or labels, see targets)[, fold, recording]",
     )
     data_dir: str | None = setting(None, "where the data set lies; for csv, what its paths are relative to")
     csv: str | None = setting(None, "the table, with --dataset=csv")
@@ -166,7 +166,8 @@ class AugmentConfig(Checked):
     noise_snr_db: tuple[float, ...] = setting((0.0, 30.0), "lowest and highest signal-to-noise ratio of that noise")
     noise_alone: float = setting(
         0.0,
-        "share of clips that background noise takes the place of; it is none of the classes: each is its target alike",
+        "share of clips that background noise takes the place of; it is none of the classes: its target has all of "
+        "them alike, or with --targets=multilabel none",
         minimum=0,
         maximum=0.95,
     )
@@ -203,6 +204,12 @@ class ModelConfig(Checked):
     model: str = setting(
         "cnn",
         "architecture, by its name in urbansound.models",
+    )
+    targets: str = setting(
+        "single",
+        "single: each clip is of one class. multilabel: of any number of classes, and each has a score by itself; a "
+        "table's column labels names them with ; between, other data sets give each clip one",
+        choices=("single", "multilabel"),
     )
     width: float = setting(
         1.0, "not for yamnet and resnet50: multiplier of the number of channels", above=0, maximum=64

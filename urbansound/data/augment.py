@@ -83,6 +83,9 @@ def noise_alone(waveform, noise, seed, share):
 def mixup(waveforms, targets, seed, alpha):
     """Mix each clip with its neighbour in the batch (Zhang et al. 2018, share of its own per clip).
 
+    Targets of clips of several classes are mixed by the same shares, as PANNs (Kong et al. 2020) and AST (Gong et al.
+    2021) do on AudioSet. Their union would say of a neighbour that it is there where its share is next to nothing.
+
     Args:
       waveforms: float32 [batch, ...], of known rank.
       targets: float32 [batch, classes].

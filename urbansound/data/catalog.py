@@ -11,6 +11,7 @@ import pandas as pd
 
 from urbansound.data import audio_files, splits
 from urbansound.errors import InputError
+from urbansound.targets import MULTILABEL, SEPARATOR, SINGLE, Targets
 
 COLUMNS = ("path", "label", "fold", "recording", "salience")
 MISSING_COUNTED = 100  # clips; a table with another column in the place of paths may have millions
@@ -22,18 +23,37 @@ class Catalog:
     """The clips of one data set.
 
     Attributes:
-      clips: DataFrame, a row per clip: path (str), label (str), fold (int64, from 1), recording
+      clips: DataFrame, a row per clip: path (str), label (str, see `targets`), fold (int64, from 1), recording
         (str; clips of one recording are never split between training and test), salience (Int64:
         1 foreground, 2 background, NA where the data set does not say).
       class_names: labels in the order of the model's scores.
       name: of the data set.
       passed_over: what its folder holds besides (`audio_files.Found.summary`).
+      targets: what a label says.
     """
 
     clips: pd.DataFrame
     class_names: tuple[str, ...]
     name: str
     passed_over: str = ""
+    targets: Targets = SINGLE
+
+    def with_targets(self, targets):
+        """The catalog whose labels are read as `targets` has it.
+
+        Raises:
+          InputError: a table names several classes for a clip, or a class's name would be read as several.
+        """
+        if targets is self.targets:
+            return self
+        if self.targets is MULTILABEL:
+            raise InputError("the table has a column labels, several classes for a clip: pass --targets=multilabel")
+        if split := [name for name in self.class_names if SEPARATOR in name]:
+            raise InputError(
+                f"class {split[0]!a} holds a '{SEPARATOR}', which stands between labels with --targets=multilabel; "
+                "rename it"
+            )
+        return dataclasses.replace(self, targets=targets)
 
 
 def find_root(data_dir, names, metadata, dataset):
@@ -87,7 +107,7 @@ def ordered_names(source, labels, numbers):
     return list(dict.fromkeys(labels[numbers.sort_values(kind="stable").index]))
 
 
-def check_classes(source, clips, class_names):
+def check_classes(source, clips, class_names, targets=SINGLE):
     """Raise InputError, with the name `source`, for class names that can't be told apart or be used.
 
     That is: fewer than two, control characters in one, two that differ only in how they are written, one without a
@@ -95,7 +115,7 @@ def check_classes(source, clips, class_names):
     """
     if len(class_names) < 2:
         raise InputError(f"{source}: {len(class_names)} class found where two are needed at least")
-    labels, spellings = set(clips.label), {}
+    labels, spellings = {name for label in set(clips.label) for name in targets.names(label)}, {}
     for name in class_names:
         if any(unicodedata.category(character) in NO_LABEL for character in name):
             raise InputError(f"{source}: class {name!a} holds control characters or is not UTF-8; rename it")
@@ -116,7 +136,7 @@ def _spelling(name):
     return " ".join(visible.split())
 
 
-def checked(name, source, clips, class_names, folds=(), bad_clips="fail"):
+def checked(name, source, clips, class_names, folds=(), bad_clips="fail", targets=SINGLE):
     """The Catalog of `clips`, each a file of its own.
 
     Args:
@@ -127,24 +147,25 @@ def checked(name, source, clips, class_names, folds=(), bad_clips="fail"):
       class_names: labels in the order of the model's scores.
       folds: only these; empty: all.
       bad_clips: "fail", or "skip": clips whose file is not there stay in, and `prepare.prepare` lists them.
+      targets: what a label says.
 
     Raises:
       InputError: a fold that does not exist, a file that is not there, one file under two names, what
         `check_classes` refuses.
     """
     if "fold" not in clips:
-        check_classes(source, clips, class_names)
+        check_classes(source, clips, class_names, targets)
         check_files(source, clips, bad_clips)  # before what takes a while for a million of clips
-        clips = clips.assign(fold=splits.assign_folds(clips))
+        clips = clips.assign(fold=splits.assign_folds(clips, targets=targets))
     existing = sorted(clips.fold.unique())
     unknown = [fold for fold in folds if fold not in existing]
     if unknown:
         raise InputError(f"{source}: no fold {unknown[0]}; the folds are {', '.join(map(str, existing))}")
     clips = clips[clips.fold.isin(folds)] if folds else clips
-    check_classes(f"{source}, folds {','.join(map(str, folds))}" if folds else source, clips, class_names)
+    check_classes(f"{source}, folds {','.join(map(str, folds))}" if folds else source, clips, class_names, targets)
     check_files(source, clips, bad_clips)
     clips = clips.astype({"path": str, "label": str, "fold": "int64", "recording": str, "salience": "Int64"})
-    return Catalog(clips[list(COLUMNS)].reset_index(drop=True), tuple(class_names), name)
+    return Catalog(clips[list(COLUMNS)].reset_index(drop=True), tuple(class_names), name, targets=targets)
 
 
 def check_files(source, clips, bad_clips="fail"):

@@ -7,6 +7,7 @@ that is resumed at an epoch is trained on what an unbroken one is, however threa
 import numpy as np
 import tensorflow as tf
 
+from urbansound import targets as kinds
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import augment, cache, noise
@@ -25,13 +26,12 @@ def _clips_per_batch(clips, config):
     return min(config.train.batch_size // config.augment.views, clips)
 
 
-def training_batches(entries, labels, classes, config, first_epoch=0):
+def training_batches(entries, targets, config, first_epoch=0):
     """Endless augmented batches, `steps_per_epoch` of them an epoch; a clip's views are neighbours.
 
     Args:
       entries: cache files of the training clips.
-      labels: int [clips].
-      classes: number of classes.
+      targets: float32 [clips, classes].
       config: the run's Config.
       first_epoch: epoch to begin at, as of an unbroken run.
 
@@ -42,8 +42,8 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
     clip_stream, batch_stream = derive(seed, "clip"), derive(seed, "batch")
     alone_stream = derive(seed, "alone")
     batch = _clips_per_batch(clips, config)
-    entries, labels = tf.constant(entries), tf.constant(labels, tf.int32)
-    background = _noise(config)
+    entries, targets = tf.constant(entries), tf.constant(targets, tf.float32)
+    background, nothing = _noise(config), kinds.of(config.model.targets).nothing(targets.shape[1])
 
     def clip(place, number):
         window_seed, augment_seed = augment.split_seed(_seed(clip_stream, number), 2)
@@ -53,11 +53,11 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
         waveform = augment.augment_waveform(
             waveform, background, augment_seed, config.augment, config.audio.sample_rate
         )
-        target = tf.one_hot(labels[place], classes)
+        target = targets[place]
         if config.augment.noise_alone > 0:
             alone_seed = _seed(alone_stream, number)
             waveform, alone = augment.noise_alone(waveform, background, alone_seed, config.augment.noise_alone)
-            target = tf.where(alone, 1 / classes, target)
+            target = tf.where(alone, nothing, target)
         return waveform, target, number
 
     def mix(waveforms, targets, numbers):
@@ -76,20 +76,20 @@ def training_batches(entries, labels, classes, config, first_epoch=0):
     return _finished(mapped(dataset, mask), config)
 
 
-def embedding_batches(embeddings, labels, classes, config, first_epoch=0):
+def embedding_batches(embeddings, targets, config, first_epoch=0):
     """Endless batches of embeddings of the training clips, mixed up, in the order that `training_batches` has.
 
     Args:
       embeddings: float32 [clips, values].
-      labels, classes, config, first_epoch: as there.
+      targets, config, first_epoch: as there.
 
     Returns:
       A dataset of (embeddings float32 [batch, values], targets float32 [batch, classes]).
     """
-    embeddings, targets = tf.constant(embeddings), tf.one_hot(labels, classes)
+    embeddings, targets = tf.constant(embeddings), tf.constant(targets, tf.float32)
     batch_stream = derive(config.train.seed, "batch")
-    dataset = _endless_order(len(labels), config, first_epoch)
-    dataset = dataset.batch(_clips_per_batch(len(labels), config), drop_remainder=True)
+    dataset = _endless_order(len(embeddings), config, first_epoch)
+    dataset = dataset.batch(_clips_per_batch(len(embeddings), config), drop_remainder=True)
 
     def mix(places, numbers):
         values = tf.gather(embeddings, places), tf.gather(targets, places)
@@ -113,21 +113,20 @@ def _endless_order(clips, config, first_epoch):
     return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)
 
 
-def evaluation_batches(entries, labels, classes, config):
+def evaluation_batches(entries, targets, config):
     """One pass over the clips in order, the beginning of each, unchanged; shapes as in training."""
 
-    def clip(entry, label):
-        waveform = fit_length(cache.read(entry), config.audio.clip_samples, config.data.short_clips)
-        return waveform, tf.one_hot(label, classes)
+    def clip(entry, target):
+        return fit_length(cache.read(entry), config.audio.clip_samples, config.data.short_clips), target
 
-    dataset = tf.data.Dataset.from_tensor_slices((list(entries), np.asarray(labels, np.int32)))
+    dataset = tf.data.Dataset.from_tensor_slices((list(entries), np.asarray(targets, np.float32)))
     dataset = _with_log_mel(mapped(dataset, clip), config.audio)
     return _finished(dataset.batch(config.train.batch_size), config)
 
 
-def ordered_embeddings(embeddings, labels, classes, config):
+def ordered_embeddings(embeddings, targets, config):
     """One pass over embeddings float32 [clips, values] in order; shapes as in `embedding_batches`."""
-    dataset = tf.data.Dataset.from_tensor_slices((embeddings, tf.one_hot(labels, classes)))
+    dataset = tf.data.Dataset.from_tensor_slices((embeddings, np.asarray(targets, np.float32)))
     return untuned(dataset.batch(config.train.batch_size))
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 
+from urbansound import targets
 from urbansound.data import audio_files, cache, catalog, datasets, noise, splits
 from urbansound.errors import InputError
 from urbansound.progress import bar
@@ -51,7 +52,7 @@ def find(config):
     """
     if config.augment.uses_noise and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
-    found = datasets.load(config.data)
+    found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)
     splits.check_folds(found.clips, config.data)

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from urbansound.errors import InputError
+from urbansound.targets import SINGLE
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 LEFT_OUT = "left out"
 RANDOM_PARTS = 10
+NO_CLASS = ""
 
 
 def split(catalog, config, seed):
@@ -24,8 +26,10 @@ def split(catalog, config, seed):
     classes). Test keeps such a recording before validation, validation before training; its clips
     elsewhere are left out, so that no recording is on two sides.
 
+    A clip of several classes counts for each of them, and a clip of none for a class of its own.
+
     With split="random" all of this is set aside: a tenth of each class's shuffled clips is the test, test_fold says
-    which one.
+    which one; a clip of several classes counts for the rarest.
 
     Args:
       catalog: a Catalog.
@@ -48,14 +52,15 @@ def split(catalog, config, seed):
     if not config.validates:
         in_validation = pd.Series(False, clips.index)
     elif config.val_fold is None:
-        in_validation = clips.recording.isin(_choose_recordings(others, config.val_fraction, seed))
+        chosen = _choose_recordings(others, config.val_fraction, seed, catalog.targets)
+        in_validation = clips.recording.isin(chosen)
     else:
         in_validation = clips.index.isin(others.index) & (clips.fold == config.val_fold)
     clips.loc[clips.recording.isin(clips.recording[in_validation]), "split"] = LEFT_OUT
     clips.loc[in_validation, "split"] = VALIDATION
     clips.loc[clips.recording.isin(clips.recording[in_test]), "split"] = LEFT_OUT
     clips.loc[in_test, "split"] = TEST
-    _check_split(clips, catalog.class_names, config)
+    _check_split(clips, catalog, config)
     return clips
 
 
@@ -63,13 +68,26 @@ def _split_at_random(catalog, config, seed):
     """The test_fold-th tenth of each class's clips, and at least one, for testing, without regard to recordings."""
     clips = catalog.clips.assign(split=TRAIN)
     generator = np.random.default_rng(seed)
-    for name in catalog.class_names:
-        of_class = np.flatnonzero(clips.label == name)
+    rarest = _rarest(clips, catalog.targets)
+    for name in (*catalog.class_names, NO_CLASS):
+        of_class = np.flatnonzero(rarest == name)
         size = max(round(len(of_class) / RANDOM_PARTS), 1)
         shuffled = np.roll(generator.permutation(of_class), -size * (config.test_fold - 1))
         clips.loc[clips.index[shuffled[:size]], "split"] = TEST
-    _check_split(clips, catalog.class_names, config)
+    _check_split(clips, catalog, config)
     return clips
+
+
+def _rarest(clips, targets):
+    """Of each clip, the class that fewest clips have: str [clips]."""
+    classes = _classes(clips, targets)
+    rarest_first = classes.iloc[classes.map(classes.value_counts()).argsort(kind="stable")]
+    return rarest_first[~rarest_first.index.duplicated()].loc[clips.index].to_numpy()
+
+
+def _classes(clips, targets):
+    """The classes of clips, a row for each class of each: Series of str with the index of `clips`."""
+    return clips.label.map(lambda label: list(targets.names(label)) or [NO_CLASS]).explode()
 
 
 def check_folds(clips, config):
@@ -84,7 +102,7 @@ def check_folds(clips, config):
             raise InputError(f"{name}={fold} does not exist; the folds are {', '.join(map(str, folds))}")
 
 
-def assign_folds(clips, n_folds=5):
+def assign_folds(clips, n_folds=5, targets=SINGLE):
     """Folds for clips that come without: whole recordings, every class spread as evenly as they allow.
 
     The largest share of a class goes first, each recording to the fold that has least of its
@@ -94,11 +112,12 @@ def assign_folds(clips, n_folds=5):
     Args:
       clips: DataFrame with the columns recording and label.
       n_folds: number of folds; fewer are used where there are fewer recordings.
+      targets: what a label says.
 
     Returns:
       int64 Series with the index of `clips`, folds from 1.
     """
-    recordings, shares, classes = _class_shares(clips)
+    recordings, shares, classes = _class_shares(clips, targets)
     order = sorted(range(len(shares)), key=lambda row: (-shares[row][1].max(), _hash(recordings[row])))
     held, total = np.zeros([n_folds, classes]), np.zeros(n_folds)
     folds = {}
@@ -111,7 +130,7 @@ def assign_folds(clips, n_folds=5):
     return clips.recording.map(folds).astype("int64")
 
 
-def _class_shares(clips):
+def _class_shares(clips, targets):
     """Of every class, the share of its clips in each recording.
 
     Returns:
@@ -119,8 +138,9 @@ def _class_shares(clips):
       (columns int64, shares float64) of the classes that it holds. A table of all recordings by all classes would
       be mostly zeros, and too large where there are thousands of both.
     """
-    recording, recordings = pd.factorize(clips.recording, sort=True)
-    label, labels = pd.factorize(clips.label, sort=True)
+    of_clips = _classes(clips, targets)
+    recording, recordings = pd.factorize(clips.recording[of_clips.index], sort=True)
+    label, labels = pd.factorize(of_clips, sort=True)
     pairs, counts = np.unique(recording * len(labels) + label, return_counts=True)
     rows, columns = np.divmod(pairs, len(labels))
     shares = counts / np.bincount(label)[columns]
@@ -133,13 +153,13 @@ def _hash(name):
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def _choose_recordings(clips, fraction, seed):
+def _choose_recordings(clips, fraction, seed, targets):
     """Recordings that hold about `fraction` of each class's clips and leave some of each class.
 
     In an order drawn from `seed`, first what fits is taken, then what brings the shares closer to
     `fraction` though it is more; then the smallest that will do, for each class without any.
     """
-    recordings, shares, classes = _class_shares(clips)
+    recordings, shares, classes = _class_shares(clips, targets)
     taken = np.zeros(len(shares), bool)
     held = np.zeros(classes)
 
@@ -174,9 +194,9 @@ def _choose_recordings(clips, fraction, seed):
     return recordings[taken]
 
 
-def _check_split(clips, class_names, config):
-    trained = set(clips.label[clips.split == TRAIN])
-    for name in class_names:
+def _check_split(clips, catalog, config):
+    trained = set(_classes(clips[clips.split == TRAIN], catalog.targets))
+    for name in catalog.class_names:
         if name not in trained:
             raise InputError(
                 f"class '{name}' has no training clip (test_fold={config.test_fold}, val_fold={config.val_fold}); "

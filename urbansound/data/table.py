@@ -8,13 +8,20 @@ import pandas as pd
 from urbansound.errors import InputError
 
 
-def read(path, required, optional=None):
+def header(path):
+    """The names of a CSV file's columns, as a list; see `read`."""
+    rows = _rows(path)
+    return [name.strip() for name in rows[0]] if rows else []
+
+
+def read(path, required, optional=None, may_be_empty=()):
     """The cells of a CSV file as text, without the spaces around them.
 
     Args:
       path: UTF-8 file with a header; blank lines are passed over.
-      required: columns that have to be there, none of their cells empty.
+      required: columns that have to be there.
       optional: further columns that may be there, all others being a fault; None: any.
+      may_be_empty: those of `required` whose cells may be; no other's.
 
     Returns:
       DataFrame of str, its index the row in the file (the header is row 1).
@@ -23,15 +30,7 @@ def read(path, required, optional=None):
       InputError: no such file, not CSV or UTF-8, columns missing, unknown or twice there, a row
         with too few or too many cells, an empty cell, no rows.
     """
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):  # a device or pipe may have no end
-            raise InputError(f"{path}: not a file; name a CSV file")
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); name a CSV file") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not CSV in UTF-8 ({error}); save it again as such") from None
+    rows = _rows(path)
     header = [name.strip() for name in rows[0]] if rows else []
     _check_header(path, header, required, optional)
     body = {number: [cell.strip() for cell in row] for number, row in enumerate(rows[1:], start=2) if row}
@@ -44,9 +43,21 @@ def read(path, required, optional=None):
     if not body:
         raise InputError(f"{path}: no clips; add a row for each")
     table = pd.DataFrame.from_dict(body, orient="index", columns=header, dtype=str).rename_axis("row")
-    for column in required:
+    for column in set(required) - set(may_be_empty):
         check_filled(path, table[column])
     return table
+
+
+def _rows(path):
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a device or pipe may have no end
+            raise InputError(f"{path}: not a file; name a CSV file")
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return list(csv.reader(file))
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); name a CSV file") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not CSV in UTF-8 ({error}); save it again as such") from None
 
 
 def _check_header(path, header, required, optional):

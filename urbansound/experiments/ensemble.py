@@ -32,6 +32,11 @@ def settings_of(runs):
             raise InputError(
                 f"{other.path} has another front-end than {first.path} ({', '.join(names)}); train them with the same"
             )
+        if other.targets is not first.targets:
+            raise InputError(
+                f"{other.path} has --targets={other.targets.name}, {first.path} --targets={first.targets.name}: their "
+                "scores can't be averaged; train them with the same"
+            )
         if other.class_names != first.class_names:
             raise InputError(f"{other.path} has other classes than {first.path}; train them on the same data")
         columns = ["path", "label", "split"]

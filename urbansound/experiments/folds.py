@@ -130,4 +130,5 @@ def _outcome(run):
         trained=set(clips.recording[clips.split == splits.TRAIN]),
         minutes=run.training_seconds / 60,
         members=read_json(run.file("metrics.json")).get("members", {}),
+        targets=run.targets,
     )

@@ -1,5 +1,7 @@
 """Trials of a search: what each tries, its accuracy on validation clips, and the table of all.
 
+Where a clip may be of several classes, their `measure` (see `urbansound.targets`) stands for accuracy.
+
 Optuna's tree-structured Parzen estimator draws the settings (Bergstra, Bardenet, Bengio, Kégl 2011, "Algorithms
 for Hyper-Parameter Optimization"); a trial whose first splits lie in the worst quarter of earlier ones ends early.
 """
@@ -15,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from urbansound import journal
+from urbansound import journal, targets
 from urbansound.config import Config
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
@@ -23,6 +25,7 @@ from urbansound.experiments import processes, space
 from urbansound.files import is_free, lock, new_folder, read_json, write_csv, write_json, write_text
 from urbansound.progress import bar
 from urbansound.report import plots
+from urbansound.report.tables import in_words
 
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "ended early", TrialState.FAIL: "failed"}
 BAD_SETTINGS = 2  # a run's exit code
@@ -47,7 +50,7 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
 
     Returns:
       The trials, best first: DataFrame of trial, state, accuracy (mean over splits, of the epoch that
-      is kept), deviation (over splits), splits, minutes, a column per setting, fault.
+      is kept; or the other figure, by its name), deviation (over splits), splits, minutes, a column per setting, fault.
 
     Raises:
       InputError: nothing to validate on; a bad space; the search there was begun with other settings;
@@ -67,7 +70,7 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
 def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
     study = _study(path, distributions, config, splits)
     while True:
-        trials = _table(study, path)
+        trials = _table(study, path, targets.of(config.model.targets).measure)
         done = len(study.get_trials(states=list(STATES)))
         on_progress(splits * done, splits * max(n_trials, done))
         waiting = study.get_trials(states=[TrialState.RUNNING])
@@ -186,7 +189,7 @@ def _outcome(run):
     history = run.history
     rows = history[history.stage == history.stage.iloc[-1]]  # the last stage validates the whole model
     row = rows.val_loss.idxmin() if run.config.train.keep == "best" else rows.index[-1]
-    return float(rows.val_accuracy[row]), run.training_seconds / 60
+    return float(rows[f"val_{run.targets.measure}"][row]), run.training_seconds / 60
 
 
 def _fault(error, folder):
@@ -196,7 +199,7 @@ def _fault(error, folder):
     return said[-1].removeprefix("error: ") if said else str(error)
 
 
-def _table(study, path):
+def _table(study, path, measure):
     """Write trials.csv, trials.png and best.flags of what is done; the trials as `search` returns them."""
     rows = []
     for trial in study.get_trials(states=list(STATES)):
@@ -205,7 +208,7 @@ def _table(study, path):
             {
                 "trial": trial.number,
                 "state": STATES[trial.state],
-                "accuracy": np.mean(scores) if scores else None,
+                measure: np.mean(scores) if scores else None,
                 "deviation": np.std(scores, ddof=1) if len(scores) > 1 else None,
                 "splits": len(scores),
                 "minutes": sum(trial.user_attrs.get("minutes", [])),
@@ -218,13 +221,14 @@ def _table(study, path):
     trials = pd.DataFrame(rows)
     # One that ended early was measured on fewer splits: no match for those that were measured on all.
     trials = trials.assign(rank=trials.state.map(list(STATES.values()).index))
-    trials = trials.sort_values(["rank", "accuracy", "trial"], ascending=[True, False, True]).drop(columns="rank")
+    trials = trials.sort_values(["rank", measure, "trial"], ascending=[True, False, True]).drop(columns="rank")
     trials = trials.reset_index(drop=True)
     write_csv(path / "trials.csv", trials)
     names = list(study.trials[0].params)
     plots.save(plots.trials(trials, names), path / "trials.png")
     best = trials.iloc[0]
-    lines = [f"# Trial {best.trial} of a search: {best.accuracy:.4f} of its validation clips, {best.splits} splits."]
+    reached = f"{in_words(measure)} {best[measure]:.4f} on its validation clips"
+    lines = [f"# Trial {best.trial} of a search: {reached}, {best.splits} splits."]
     lines += [f"--{name}={best[name]}" for name in names]
     write_text(path / "best.flags", "\n".join(lines) + "\n")
     return trials

@@ -8,11 +8,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 
 from urbansound.report.trust import known, log_scores
+from urbansound.targets import MULTILABEL, THRESHOLD, Targets
 
 BOUNDS = (0.05, 20.0)  # of a temperature
 SPREAD = 1.0  # deviation of the temperature's logarithm around 0 before any clip is seen
-LEAST_SCORE = 1e-12
 ACCEPTED = 0.9  # share of known sounds that "none of these" is not said of
+BY_THRESHOLDS = "no class's score is at least its threshold"
 METHOD = "logistic regression of log scores against generated noise, hum and silence"
 
 
@@ -24,46 +25,43 @@ class Clips:
       scores: float [networks, windows, classes], each network's of the windows of all clips, not calibrated.
       shares: float [networks], the weight of each in the mean; they add up to 1.
       owners: int [windows], the clip of each window, rising from 0; a clip's score is the mean over its windows.
-      labels: int [clips], the true classes.
+      targets: float32 [clips, classes], 1 for each class of a clip.
       recordings: str [clips].
       background: float [networks, sounds, classes], each network's scores of sounds that belong to no class.
+      kind: what a clip's label says, and so what scores are.
     """
 
     scores: np.ndarray
     shares: np.ndarray
     owners: np.ndarray
-    labels: np.ndarray
+    targets: np.ndarray
     recordings: np.ndarray
     background: np.ndarray
+    kind: Targets
 
     @classmethod
     def joined(cls, parts):
         """The clips of several runs whose models have the same form."""
-        offsets = np.cumsum([0, *(len(part.labels) for part in parts[:-1])])
+        offsets = np.cumsum([0, *(len(part.targets) for part in parts[:-1])])
         return cls(
             np.concatenate([part.scores for part in parts], axis=1),
             parts[0].shares,
             np.concatenate([part.owners + offset for part, offset in zip(parts, offsets, strict=True)]),
-            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.targets for part in parts]),
             np.concatenate([part.recordings for part in parts]),
             np.concatenate([part.background for part in parts], axis=1),
+            parts[0].kind,
         )
 
     def scores_at(self, temperature):
         """Scores float64 [clips, classes] of the model whose networks' logits are divided by a temperature."""
-        windows = _mean_at(temperature, self.scores, self.shares)
+        windows = np.tensordot(self.shares, self.kind.tempered(self.scores, temperature), axes=1)
         _, starts, counts = np.unique(self.owners, return_index=True, return_counts=True)
         return np.add.reduceat(windows, starts, axis=0) / counts[:, np.newaxis]
 
     def background_at(self, temperature):
         """The same of the background, float64 [sounds, classes]."""
-        return _mean_at(temperature, self.background, self.shares)
-
-
-def _mean_at(temperature, scores, shares):
-    powers = np.log(np.maximum(scores.astype(np.float64), LEAST_SCORE)) / temperature
-    powers = np.exp(powers - powers.max(axis=2, keepdims=True))
-    return np.tensordot(shares, powers / powers.sum(axis=2, keepdims=True), axes=1)
+        return np.tensordot(self.shares, self.kind.tempered(self.background, temperature), axes=1)
 
 
 def fit(clips, class_names, precision, source):
@@ -77,36 +75,47 @@ def fit(clips, class_names, precision, source):
 
     Returns:
       A dict for JSON: `temperature`; `classes` {label: threshold} (see `class_thresholds`); `none`, the least value of
-      `trust.known` that a sound of the classes has; `weights` {label: weight} and `bias`, which that function takes;
-      `method`, its name; `precision`; `accepted`, the share of clips that `none` accepts; `found` {label:
-      {`precision`, `recall`} of these clips at the threshold, both None where no clip has the label}; `source`,
-      `n_clips`, `n_recordings`.
+      `trust.known` that a sound of the classes has; `method`, how that tells; where clips have one class each `weights`
+      {label: weight} and `bias`, which that function takes; `precision`; `accepted`, the share of clips that `none`
+      accepts; `found` {label: {`precision`, `recall`} of these clips at the threshold, both None where no clip has the
+      label}; `source`, `n_clips`, `n_recordings`.
     """
     found = temperature(clips)
     scores = clips.scores_at(found)
-    of_classes = class_thresholds(scores, clips.labels, precision)
-    weights, bias = known_unit(scores, clips.background_at(found))
-    rule = {"weights": dict(zip(class_names, weights, strict=True)), "bias": bias}
+    of_classes = class_thresholds(scores, clips.targets >= 0.5, precision)
+    classes = {label: threshold for label, (threshold, *_) in zip(class_names, of_classes, strict=True)}
+    rule = _by_thresholds(scores, classes) if clips.kind is MULTILABEL else _by_background(clips, found, class_names)
     return {
         "temperature": found,
-        "classes": {label: threshold for label, (threshold, *_) in zip(class_names, of_classes, strict=True)},
-        "none": none_threshold(known(scores, rule)),
+        "classes": classes,
         **rule,
-        "method": METHOD,
         "precision": precision,
-        "accepted": ACCEPTED,
         "found": {
             label: {"precision": reached, "recall": recall}
             for label, (_, reached, recall) in zip(class_names, of_classes, strict=True)
         },
         "source": source,
-        "n_clips": len(clips.labels),
+        "n_clips": len(clips.targets),
         "n_recordings": len(np.unique(clips.recordings)),
     }
 
 
+def _by_thresholds(scores, classes):
+    """The rule of "none of these" where each class has a score by itself."""
+    accepted = float(np.mean(known(scores, {"classes": classes}) >= 0))
+    return {"none": 0.0, "method": BY_THRESHOLDS, "accepted": accepted}
+
+
+def _by_background(clips, temperature, class_names):
+    """The rule of "none of these" where the scores of a clip are of one class among all."""
+    scores = clips.scores_at(temperature)
+    weights, bias = known_unit(scores, clips.background_at(temperature))
+    rule = {"weights": dict(zip(class_names, weights, strict=True)), "bias": bias}
+    return {"none": none_threshold(known(scores, rule)), **rule, "method": METHOD, "accepted": ACCEPTED}
+
+
 def temperature(clips):
-    """The temperature, within BOUNDS, that makes the labels of Clips most likely, given that it is about 1.
+    """The temperature, within BOUNDS, that makes the targets of Clips most likely, given that it is about 1.
 
     Clips of one recording are right or wrong together, so each recording weighs the same. What is minimised is the sum
     over recordings of their clips' mean negative log-likelihood, and (ln T / SPREAD)² / 2, which keeps T finite where
@@ -115,18 +124,16 @@ def temperature(clips):
     Source: Guo, Pleiss, Sun, Weinberger 2017.
     """
     _, place, counts = np.unique(clips.recordings, return_inverse=True, return_counts=True)
-    rows = np.arange(len(clips.labels))
 
     def loss(logarithm):
-        likelihood = clips.scores_at(np.exp(logarithm))[rows, clips.labels]
-        doubt = -np.log(np.maximum(likelihood, LEAST_SCORE))
+        doubt = -clips.kind.likelihood(clips.scores_at(np.exp(logarithm)), clips.targets)
         return np.sum(doubt / counts[place]) + (logarithm / SPREAD) ** 2 / 2
 
     found = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
 
-def class_thresholds(scores, labels, precision):
+def class_thresholds(scores, targets, precision):
     """The lowest score of each class from which the wanted share of clips has its label.
 
     Where no threshold has that share, it is the one of the highest share, of equals the lowest. A class without
@@ -134,17 +141,18 @@ def class_thresholds(scores, labels, precision):
 
     Args:
       scores: float [clips, classes].
-      labels: int [clips].
+      targets: bool [clips, classes], whether a clip has the class.
       precision: the wanted share, 0 to 1.
 
     Returns:
       [(threshold, precision, recall)] for each class; None for both shares where no clip has its label.
     """
-    one_hot = labels[:, np.newaxis] == np.arange(scores.shape[1])
-    pooled, _, _ = _threshold(one_hot.ravel(), scores.ravel(), precision)
+    if not targets.any():
+        return [(THRESHOLD, None, None)] * len(targets.T)
+    pooled, _, _ = _threshold(targets.ravel(), scores.ravel(), precision)
     return [
         _threshold(of_class, column, precision) if of_class.any() else (pooled, None, None)
-        for of_class, column in zip(one_hot.T, scores.T, strict=True)
+        for of_class, column in zip(targets.T, scores.T, strict=True)
     ]
 
 

@@ -17,6 +17,7 @@ from urbansound.config import AudioConfig
 from urbansound.errors import InputError
 from urbansound.inference.windows import windows
 from urbansound.models.temperature import divide
+from urbansound.targets import SINGLE, Targets
 
 WINDOWS_AT_ONCE = 32  # what bounds the memory that an hour of audio needs
 
@@ -32,6 +33,7 @@ class Classifier:
     class_names: tuple[str, ...]
     architectures: tuple[str, ...]  # of the model's networks, in their order
     thresholds: dict | None = None  # the scores from which it is believed, see `calibration.fit`
+    targets: Targets = SINGLE  # what its scores are of: one class among all, or each by itself
 
     @classmethod
     def from_run(cls, run, window_seconds=None, window_hop_seconds=None, calibrated=True):
@@ -54,7 +56,9 @@ class Classifier:
             model = _for_window(model, audio, run, run.temperature if calibrated else 1)
         hop = hop_samples(audio, audio.clip_seconds / 2 if window_hop_seconds is None else window_hop_seconds)
         names = tuple(run.class_names), tuple(run.architectures)
-        return cls(model, audio, hop, config.data.short_clips, *names, run.thresholds if calibrated else None)
+        return cls(
+            model, audio, hop, config.data.short_clips, *names, run.thresholds if calibrated else None, run.targets
+        )
 
     def score(self, waveforms):
         """The mean score over windows that cover each waveform to its last sample, also inside a graph.
@@ -188,7 +192,7 @@ def _for_window(model, audio, run, temperature):
         )
     # From the file: set_weights leaves what layers derive from their weights, as Keras's Normalization does.
     longer.load_weights(run.file("model.keras"))
-    return divide(longer, temperature)
+    return divide(longer, temperature, run.targets.activation)
 
 
 def _in_chunks(function, items):

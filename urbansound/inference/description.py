@@ -6,6 +6,7 @@ import json
 from urbansound.config import AudioConfig, section_from_dict
 from urbansound.errors import InputError
 from urbansound.run import check_thresholds
+from urbansound.targets import KINDS, SINGLE
 
 # Among a .tflite's associated files and a SavedModel's assets.
 NAME = "urbansound.json"  # how sound becomes the model's input
@@ -22,11 +23,13 @@ class Description:
     short_clips: str  # what becomes of a sound shorter than a window: "repeat" or "zeros"
     class_names: tuple[str, ...]
     thresholds: dict | None = None  # see `calibration.fit`
+    targets: str = SINGLE.name  # what scores are of, a name of `urbansound.targets`
 
     @classmethod
     def of(cls, classifier):
         """The Description of a Classifier."""
-        return cls(classifier.audio, classifier.short_clips, classifier.class_names, classifier.thresholds)
+        own = classifier.audio, classifier.short_clips, classifier.class_names, classifier.thresholds
+        return cls(*own, classifier.targets.name)
 
     def files(self):
         """{file name: text} of what goes into a model's file; without thresholds no BELIEF."""
@@ -43,7 +46,7 @@ class Description:
 
     def _front_end(self):
         values = {"audio": dataclasses.asdict(self.audio), "short_clips": self.short_clips}
-        return _json({"format": FORMAT, **values, "class_names": self.class_names})
+        return _json({"format": FORMAT, **values, "class_names": self.class_names, "targets": self.targets})
 
     @classmethod
     def read(cls, content_of):
@@ -61,6 +64,8 @@ class Description:
             values = json.loads(text)
             form, audio = values.pop("format"), section_from_dict(AudioConfig, values.pop("audio"))
             names = tuple(values.pop("class_names"))
+            if values.get("targets", SINGLE.name) not in KINDS:
+                raise ValueError
             if form != FORMAT or not names or not all(isinstance(name, str) for name in names):
                 raise ValueError
             described = cls(audio, class_names=names, **values)

@@ -16,10 +16,10 @@ from urbansound.inference import calibration, robustness
 from urbansound.inference.classifier import Classifier, score_clips, window_starts
 from urbansound.models.ensemble import leaves, members
 from urbansound.progress import bar
-from urbansound.report import metrics, page, plots, trust
+from urbansound.report import figures, page, pictures, plots, trust
 from urbansound.report.crossval import LEAKS
 from urbansound.report.predictions import predictions_table, worst_mistakes
-from urbansound.report.tables import robustness_table, thresholds_table
+from urbansound.report.tables import in_words, robustness_table, thresholds_table
 
 SHOWN_CLIPS = 16
 
@@ -36,9 +36,9 @@ def evaluate(run, snr_db=(), noise_dir=None, corruptions=False):
       corruptions: also through a phone line, clipped, louder, quieter, in 8 bits, into robustness.csv.
 
     Returns:
-      The metrics (see `report.metrics.evaluate`); `temperature` and `thresholds`, what they do on the test clips (see
-      `report.trust.measure`), both None for a run that is not calibrated; of an ensemble also `members`, each
-      member's accuracy by itself, by its name.
+      The metrics (see `report.figures.evaluate`); `temperature` and `thresholds`, what they do on the test clips (see
+      `report.trust.measure`), both None for a run that is not calibrated; of an ensemble also `members`, of each
+      member by itself what stands first in the metrics, by its name.
 
     Raises:
       InputError: the run has no model yet, a test clip is gone, there is no noise in noise_dir, or another process
@@ -52,20 +52,21 @@ def _evaluate(run, conditions):
     class_names = run.class_names
     if run.thresholds is None:
         _calibrate(run)
-    test, entries, labels = clips_of(run, "test")
+    test, entries, targets = clips_of(run, "test")
     classifier = Classifier.from_run(run)
     scores = score_entries(entries, classifier)
+    decided = run.targets.decide(scores, run.thresholds)
     salience = test.salience if test.salience.notna().any() else None
-    values = metrics.evaluate(labels, scores, test.recording, class_names, salience)
+    values = figures.evaluate(run.targets, targets, scores, test.recording, class_names, salience, decided)
     values["temperature"] = values["thresholds"] = None
     if run.thresholds is not None:
         values["temperature"] = run.temperature
-        values["thresholds"] = trust.measure(labels, scores, run.thresholds)
-    if accuracies := _member_accuracies(entries, labels, classifier):
-        values["members"] = accuracies
-    predictions = predictions_table(test, scores, class_names)
+        values["thresholds"] = trust.measure(targets, decided, scores, run.thresholds)
+    if of_members := _members(entries, targets, test.recording, classifier):
+        values["members"] = of_members
+    predictions = predictions_table(test, scores, class_names, run.targets.labels(decided, class_names))
     if conditions:
-        table = robustness.measure(entries, labels, test.recording, classifier, conditions)
+        table = robustness.measure(entries, targets, test.recording, classifier, conditions)
         write_csv(run.file("robustness.csv"), table)
     write_csv(run.file("predictions.csv"), predictions)
     _write_report(run, values, predictions, entries, classifier.model.count_params())
@@ -81,7 +82,7 @@ def _calibrate(run):
 
 def out_of_training(run, split):
     """The `calibration.Clips` of a split that a run was not trained on, scored by its networks as they were trained."""
-    clips, entries, labels = clips_of(run, split)
+    clips, entries, targets = clips_of(run, split)
     classifier = Classifier.from_run(run, calibrated=False)
     networks, shares = zip(*leaves(classifier.model), strict=True)
     counts = [len(_starts(waveform, classifier)) for _, waveform in cache.waveforms(entries)]
@@ -92,8 +93,9 @@ def out_of_training(run, split):
         with bar("scoring clips") as on_progress:
             scores.append(score_clips(_windows(entries, classifier), sum(counts), alone, on_progress=on_progress))
         of_others.append(score_clips(enumerate(others), len(others), alone))
-    owners, recordings = np.repeat(np.arange(len(labels)), counts), clips.recording.to_numpy(str)
-    return calibration.Clips(np.stack(scores), np.array(shares), owners, labels, recordings, np.stack(of_others))
+    owners, recordings = np.repeat(np.arange(len(targets)), counts), clips.recording.to_numpy(str)
+    of_clips = np.stack(scores), np.array(shares), owners, targets, recordings, np.stack(of_others)
+    return calibration.Clips(*of_clips, run.targets)
 
 
 def write_thresholds(run, clips, source):
@@ -116,15 +118,14 @@ def _starts(waveform, classifier):
 
 
 def clips_of(run, split):
-    """(clips, entries, labels) of one split: their rows of the run's table, cache files, classes int64 [clips].
+    """(clips, entries, targets) of one split: rows of the run's table, cache files, float32 [clips, classes].
 
     Raises:
       InputError: a clip is gone or can't be decoded any more.
     """
-    clips, class_names = run.clips, run.class_names  # which read and check files each time
+    clips = run.clips  # which reads and checks a file each time
     clips = clips[clips.split == split].reset_index(drop=True)
-    entries = cache_entries(clips, run.config)
-    return clips, entries, np.array([class_names.index(label) for label in clips.label])
+    return clips, cache_entries(clips, run.config), run.targets.matrix(clips.label, run.class_names)
 
 
 def score_entries(entries, classifier, score_windows=None):
@@ -133,12 +134,12 @@ def score_entries(entries, classifier, score_windows=None):
         return score_clips(cache.waveforms(entries), len(entries), classifier, score_windows, on_progress)
 
 
-def _member_accuracies(entries, labels, classifier):
-    """{name: accuracy} of each member of an ensemble by itself; empty for any other model."""
-    result = {}
+def _members(entries, targets, recordings, classifier):
+    """{name: what models are compared by} of each member of an ensemble by itself; empty for any other model."""
+    result, kind = {}, classifier.targets
     for name, member in members(classifier.model).items():
         scores = score_entries(entries, dataclasses.replace(classifier, model=member))
-        result[name] = float(np.mean(scores.argmax(axis=1) == labels))
+        result[name] = figures.summary(kind, targets, scores, recordings)[kind.measure]
     return result
 
 
@@ -168,32 +169,23 @@ def _write_report(run, values, predictions, entries, parameters):
 
 def _pictures(run, values, shown, log_mels):
     """Draw and write all pictures; as `page.Picture`s in the order of the page."""
-    names, audio, thresholds, pictures = run.class_names, run.config.audio, values["thresholds"], []
+    audio, measure, drawn = run.config.audio, in_words(run.targets.measure), []
 
     def add(name, title, alt, figure):
-        pictures.append(page.Picture(run.file(name), title, alt))
-        plots.save(figure, pictures[-1].path)
+        drawn.append(page.Picture(run.file(name), title, alt))
+        plots.save(figure, drawn[-1].path)
 
     if run.history is not None:
-        alt = "Loss and accuracy of training and validation clips by epoch"
+        alt = f"Loss and {measure} of training and validation clips by epoch"
         add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history))
-    alt = "Test clips by true and predicted class"
-    add("confusion_matrix.png", "Confusion matrix", alt, plots.confusion_matrix(values["confusion"], names))
-    alt = "F1, precision and recall of every class"
-    add("class_bars.png", "F1, precision and recall", alt, plots.class_bars(values["per_class"]))
-    alt = "Share of right answers by the confidence that they were given with"
-    add("calibration.png", "Calibration", alt, plots.calibration(values["calibration"]))
-    alt = "Share of right answers among the clips of the highest scores"
-    add("coverage.png", "Coverage", alt, plots.coverage(values["coverage"], thresholds))
-    alt = "Precision by recall of every class, with its threshold marked"
-    curves = plots.precision_recall(values["precision_recall"], thresholds)
-    add("precision_recall.png", "Precision by recall", alt, curves)
+    drawn += pictures.of_figures(run.path, values)
     alt, hop_seconds = "Log-mel spectrograms of the test clips listed below", audio.hop_length / audio.sample_rate
-    log_mels = plots.log_mel_grid(log_mels, shown, names, hop_seconds, band_centres(audio))
+    log_mels = plots.log_mel_grid(log_mels, shown, run.class_names, hop_seconds, band_centres(audio))
     add("mistakes.jpg", "Log-mels of the worst mistakes", alt, log_mels)
     if (measured := run.robustness) is not None and measured.noise.notna().any():
-        add("robustness.png", "Noise", "Accuracy by signal-to-noise ratio", plots.robustness(measured))
-    return pictures
+        alt = f"{measure.capitalize()} by signal-to-noise ratio"
+        add("robustness.png", "Noise", alt, plots.robustness(measured))
+    return drawn
 
 
 def _log_mel(entry, config):

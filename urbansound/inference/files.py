@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 
+from urbansound import targets
 from urbansound.audio.sndfile import promised_samples
 from urbansound.audio.stream import open_stream
 from urbansound.data import audio_files, cache
@@ -15,9 +16,9 @@ from urbansound.inference.listeners import STANDARD_INPUT
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
 from urbansound.report.trust import known
+from urbansound.targets import NONE
 
 PLACES = ("label", "second", "third")
-NONE = "none of these"  # the label of a sound that is taken for no class
 # Files that are decoded as a whole.
 SHORT_SAMPLES = 2**21  # of all channels
 SHORT_BYTES = 2**23
@@ -30,8 +31,8 @@ def predict(scorer, files, hop, threshold=None):
       scorer: a Scorer.
       files: what `open_stream` takes, paths or "-".
       hop: samples from one window's start to the next's.
-      threshold: a file whose largest score is below it is labelled NONE; None: as the model's thresholds say, where it
-        has any. Its scores and the names of the second and third class stay.
+      threshold: of all classes; a file of which no score is at least that is labelled NONE; None: as the model's
+        thresholds say, where it has any. Its scores and the names of the second and third class stay.
 
     Returns:
       (table, faults): a row per whole file in order: path, label, score, second, second_score, third, third_score (as
@@ -43,13 +44,23 @@ def predict(scorer, files, hop, threshold=None):
         sounds = _sounds(files, described.audio.sample_rate, faults, on_progress)
         scores = score_sounds(sounds, len(files), described, hop, scorer.score)
     table = _top(names, scores, described.class_names)
+    thresholds = described.thresholds
     if threshold is not None:
-        table.loc[table.score < threshold, "label"] = NONE
-    elif described.thresholds is not None:
-        table.loc[known(scores, described.thresholds) < described.thresholds["none"], "label"] = NONE
+        thresholds = {"classes": dict.fromkeys(described.class_names, threshold), "none": 0.0}
+    table["label"] = _labels(scores, described, thresholds)
     table = table.drop(index=list(faults))
     broken = pd.DataFrame([(names[row], fault) for row, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken
+
+
+def _labels(scores, described, thresholds):
+    """The label of each row of scores, list of str; NONE where the thresholds, or None, say that it is of no class."""
+    kind = targets.of(described.targets)
+    labels = kind.labels(kind.decide(scores, thresholds), described.class_names)
+    if thresholds is not None:
+        unknown = known(scores, thresholds) < thresholds["none"]
+        labels = [NONE if of_none else label for label, of_none in zip(labels, unknown, strict=True)]
+    return [label or NONE for label in labels]
 
 
 def _sounds(files, sample_rate, faults, on_progress):

@@ -8,36 +8,35 @@ from urbansound.audio.length import lengthen
 from urbansound.data import cache, noise
 from urbansound.inference.classifier import score_clips
 from urbansound.progress import bar
-from urbansound.report.metrics import bootstrap_interval
+from urbansound.report import figures
 
 GENERATED = {"white noise": 0.0, "pink noise": 1.0}
 RECORDED = "recorded noise"
 
 
-def measure(entries, labels, recordings, classifier, conditions):
-    """Accuracy on clean and on corrupted clips.
+def measure(entries, targets, recordings, classifier, conditions):
+    """Accuracy, or what models of the classifier's targets are compared by, on clean and on corrupted clips.
 
     Args:
       entries: cache files of the test clips.
-      labels: int [clips].
+      targets: float32 [clips, classes].
       recordings: str [clips].
       classifier: a Classifier.
       conditions: what `conditions` returns.
 
     Returns:
-      DataFrame with condition, noise and snr_db (missing where no noise was added), accuracy, low and
-      high (its 95 % interval), points_lost against clean; clean comes first.
+      DataFrame with condition, noise and snr_db (missing where no noise was added), accuracy (or the other figure, by
+      its name), low and high (its 95 % interval), points_lost against clean; clean comes first.
     """
-    rows = []
+    rows, share = [], classifier.targets.measure
     for name, kind, snr_db, corrupt in [("clean", None, None, None), *conditions]:
         waveforms = cache.waveforms(entries) if corrupt is None else _corrupted(entries, classifier, corrupt)
         with bar(name) as on_progress:
             scores = score_clips(waveforms, len(entries), classifier, on_progress=on_progress)
-        correct = scores.argmax(axis=1) == labels
-        low, high = bootstrap_interval(correct, recordings)
-        rows.append((name, kind, snr_db, float(correct.mean()), low, high))
-    table = pd.DataFrame(rows, columns=["condition", "noise", "snr_db", "accuracy", "low", "high"])
-    return table.assign(points_lost=100 * (table.accuracy[0] - table.accuracy))
+        found = figures.summary(classifier.targets, targets, scores, recordings)
+        rows.append((name, kind, snr_db, found[share], *found[f"{share}_interval"]))
+    table = pd.DataFrame(rows, columns=["condition", "noise", "snr_db", share, "low", "high"])
+    return table.assign(points_lost=100 * (table[share][0] - table[share]))
 
 
 def conditions(snr_db, noise_dir, corruptions, config):

@@ -35,7 +35,7 @@ def build(input_shape, n_classes, config):
     x = layers.GaussianNoise(NOISE)(x)
     units = max(8, round(HIDDEN * config.width))
     x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="cepstrum")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="cepstrum")
 
 
 def statistics(log_mel):

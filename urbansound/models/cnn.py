@@ -20,7 +20,7 @@ def build(input_shape, n_classes, config):
     """The network; see `Architecture.build`."""
     log_mel = keras.Input(input_shape, name="log_mel")
     x = parts.pool(frames(log_mel, config.width))
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="cnn")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="cnn")
 
 
 def frames(log_mel, width):

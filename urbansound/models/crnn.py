@@ -23,7 +23,7 @@ def build(input_shape, n_classes, config):
     # Each direction in its own order: the pooling over time takes any.
     x = layers.Concatenate(name=LAST)([_gru(x, units, go_backwards) for go_backwards in (False, True)])
     x = parts.pool(x)  # [batch, 2 * units]
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="crnn")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="crnn")
 
 
 def _gru(x, units, go_backwards):

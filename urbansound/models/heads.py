@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from urbansound import targets
 from urbansound.models import parts
 
 FIRST = "standardize"  # the head's first layer
@@ -36,8 +37,8 @@ def over_time(embeddings, n_classes, config, known=None):
         x, doubt = x[:, :-n_classes], x[:, -n_classes:]
     # A value far outside the training clips' says no more than one at two standard deviations.
     x = layers.Activation("tanh")(x / 2)
-    x = layers.Dropout(config.dropout)(x)
     if known is None:
-        return layers.Dense(n_classes, activation="softmax", name="scores")(x)
-    learned = layers.Dense(n_classes, name="learned")(x)
-    return layers.Softmax(name="scores")(learned - TRUST * (keras.ops.relu(doubt + RAREST) - RAREST))
+        return parts.scores(x, n_classes, config)
+    learned = layers.Dense(n_classes, name="learned")(layers.Dropout(config.dropout)(x))
+    logits = learned - TRUST * (keras.ops.relu(doubt + RAREST) - RAREST)
+    return layers.Activation(targets.of(config.targets).activation, name="scores")(logits)

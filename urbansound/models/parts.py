@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from urbansound import targets
 from urbansound.models.record import FLOAT, INT8, Int8
 
 MOMENTUM = 0.9  # of batch normalization: the default of 0.99 takes more steps to settle than such data sets have
@@ -75,10 +76,10 @@ def maximum(x):
     return layers.Flatten()(layers.MaxPooling1D(x.shape[1])(x))
 
 
-def scores(x, n_classes, dropout):
-    """The last layer: an embedding [batch, channels] to "scores" [batch, n_classes]."""
-    x = layers.Dropout(dropout)(x)
-    return layers.Dense(n_classes, activation="softmax", name="scores")(x)
+def scores(x, n_classes, config):
+    """The last layer: an embedding [batch, channels] to "scores" [batch, n_classes], as a ModelConfig's targets ask."""
+    x = layers.Dropout(config.dropout)(x)
+    return layers.Dense(n_classes, activation=targets.of(config.targets).activation, name="scores")(x)
 
 
 def int8_between(first, last, why="The first convolution, the pooling and the last layer are few operations."):

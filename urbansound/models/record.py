@@ -42,7 +42,8 @@ class Architecture:
       name: what --model calls it.
       summary: what it is, in one line.
       build: function of (input_shape, n_classes, config) that returns a new keras.Model from "log_mel",
-        float32 [batch, frames, n_mels], to "scores", float32 [batch, n_classes] that sum to 1.
+        float32 [batch, frames, n_mels], to "scores", float32 [batch, n_classes] that sum to 1 or, where
+        config.targets is "multilabel", each from 0 to 1 (`parts.scores` gives either).
         input_shape is (frames, n_mels), config a ModelConfig.
       load_weights: None, or a function of (model, config, class_names) that puts published weights into
         a new model; False where the settings name no file of them. It raises InputError where the file

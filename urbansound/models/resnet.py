@@ -29,7 +29,7 @@ def build(input_shape, n_classes, config):
     for row, (channels, stride) in enumerate(ROWS):
         x = _block(x, parts.channels(channels, config.width), stride, LAST if row == len(ROWS) - 1 else None)
     x = parts.pool(keras.ops.mean(x, axis=2))  # [batch, channels]
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="resnet")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="resnet")
 
 
 def _block(x, channels, stride, name):

@@ -23,7 +23,7 @@ def build(input_shape, n_classes, config):
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = parts.MOMENTUM
     x = keras.ops.mean(body.output, axis=(1, 2))  # [batch, 2048]
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="resnet50")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="resnet50")
 
 
 ARCHITECTURE = Architecture(

@@ -32,7 +32,7 @@ def build(input_shape, n_classes, config):
         y = layers.Dense(2 * size, activation="relu", kernel_initializer="he_normal")(_normalized(x))
         x = layers.Add()([x, layers.Dense(size)(y)])
     x = _attention_pool(_normalized(x, name=LAST))
-    return keras.Model(log_mel, parts.scores(x, n_classes, config.dropout), name="transformer")
+    return keras.Model(log_mel, parts.scores(x, n_classes, config), name="transformer")
 
 
 def _normalized(x, name=None):

@@ -5,31 +5,32 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from urbansound.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, styled
-from urbansound.report.tables import percent
+from urbansound.report.tables import in_words, measure_of, percent
 
 TRIAL_COLUMNS = 4
 
 
 @styled
 def folds(results):
-    """Accuracy of every fold with its interval, their mean, and random splits where there were any.
+    """Accuracy (or what models are compared by) of every fold with its interval, their mean, and random splits if any.
 
     Args:
       results: what `crossval.pool` returns.
     """
+    measure = measure_of(results["folds"][0])
     rows = [(f"fold {row['fold']}", row, BLUE) for row in results["folds"]]
     for row in results.get("random", {"splits": []})["splits"]:
         rows.append((f"random split {row['fold']}, leaks", row, RED))
     figure = new_figure(7, 1.2 + 0.3 * len(rows))
     axes = figure.subplots()
     for place, (_, row, colour) in enumerate(rows):
-        low, high = row["accuracy_interval"]
+        low, high = row[f"{measure}_interval"]
         axes.plot([low, high], [place, place], color=colour, lw=2)
-        axes.plot(row["accuracy"], place, "o", color=colour, ms=7, clip_on=False)
-        text = percent(row["accuracy"])
+        axes.plot(row[measure], place, "o", color=colour, ms=7, clip_on=False)
+        text = percent(row[measure])
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0}  # or the line of the mean runs through it
-        axes.annotate(text, (row["accuracy"], place), (0, 6), textcoords="offset points", ha="center", bbox=box)
-    mean = results["mean_accuracy"]
+        axes.annotate(text, (row[measure], place), (0, 6), textcoords="offset points", ha="center", bbox=box)
+    mean = results[f"mean_{measure}"]
     axes.axvline(mean, color=INK, lw=1, ls="--", label=f"mean of folds: {percent(mean)}")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.8)
@@ -37,20 +38,22 @@ def folds(results):
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.set_title("Accuracy and its 95 % interval")
+    axes.set_title(f"{in_words(measure).capitalize()} and its 95 % interval")
     figure.legend(loc="outside lower right")
     return figure
 
 
 @styled
 def trials(found, names):
-    """Validation accuracy of a search's trials in their order, then by each setting's value.
+    """Validation accuracy (or what models are compared by) of a search's trials in order, then by each setting's value.
 
     Args:
       found: what `trials.search` returns.
       names: the settings that were searched.
     """
-    measured = found[found.accuracy.notna()]
+    measure = measure_of(found)
+    measured = found[found[measure].notna()]
+    values = measured[measure]
     rows = -(-(len(names) + 1) // TRIAL_COLUMNS)
     figure = new_figure(2.9 * min(len(names) + 1, TRIAL_COLUMNS) + 0.5, 2.6 * rows)
     grid = figure.subplots(rows, min(len(names) + 1, TRIAL_COLUMNS), sharey=True, squeeze=False)
@@ -64,17 +67,17 @@ def trials(found, names):
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the scale's own write formulas
             axes.xaxis.set_minor_formatter(NullFormatter())
         whole = (measured.state == "done").to_numpy()
-        axes.plot(places[whole], measured.accuracy[whole], "o", color=BLUE, ms=5, label="done")
-        axes.plot(places[~whole], measured.accuracy[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")
+        axes.plot(places[whole], values[whole], "o", color=BLUE, ms=5, label="done")
+        axes.plot(places[~whole], values[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")
         first = (measured.trial == 0).to_numpy()
-        axes.plot(places[first], measured.accuracy[first], "D", color=ORANGE, ms=6, label="as given")
+        axes.plot(places[first], values[first], "D", color=ORANGE, ms=6, label="as given")
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.grid(axis="y")
     for axes in grid.flat[len(names) + 1 :]:
         axes.set_visible(False)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("Accuracy on validation clips, mean over splits", fontsize=9)
+    figure.suptitle(f"{in_words(measure).capitalize()} on validation clips, mean over splits", fontsize=9)
     return figure
 
 

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from urbansound.report import metrics, page, plots
-from urbansound.report.tables import headline, metrics_table, percent, shares
+from urbansound.report import figures, page, pictures, plots
+from urbansound.report.tables import SHORT, headline, in_words, measure_of, metrics_table, percent, shares
+from urbansound.targets import Targets
 
 LEAKS = "random split: slices of one recording lie in training and in test, so its accuracy flatters"
 
@@ -22,6 +23,7 @@ class Outcome:
     trained: set[str]  # recordings with a training clip
     minutes: float  # of training
     members: dict[str, float]  # accuracy of each member of an ensemble; empty for a single network
+    targets: Targets  # what a label says; where it is not one class, its `measure` stands for accuracy below
 
 
 def pool(outcomes, protocol):
@@ -47,7 +49,7 @@ def pool(outcomes, protocol):
         "protocol": protocol,
         **_mean(folds),
         "folds": folds,
-        **_measure(predictions, next(iter(outcomes.values())).class_names),
+        **_measure(predictions, next(iter(outcomes.values()))),
     }
     if random:
         rows = [_row(name, outcome) for name, outcome in random.items()]
@@ -73,14 +75,15 @@ def leak(outcomes):
 
 def crossval_table(results):
     """Text: the classes and totals of the pooled clips, a line per fold, their mean, and random splits."""
-    lines = [metrics_table(results), "", "fold  accuracy  macro F1  clips  minutes"]
+    name = SHORT[measure_of(results)]
+    lines = [metrics_table(results), "", f"fold  {name:>8}  macro F1  clips  minutes"]
     lines += [_fold_line(str(row["fold"]), row) for row in results["folds"]]
     lines += ["", f"mean of folds  {spread(results)}", *_member_lines(results), f"pooled         {headline(results)}"]
     if "random" in results:
         random = results["random"]
         lines += [
             "",
-            f"official folds {percent(results['mean_accuracy'])}",
+            f"official folds {percent(_mean_of(results))}",
             f"random split   {spread(random)}: {leak_line(random)}",
             *_member_lines(random),
             LEAKS,
@@ -91,10 +94,16 @@ def crossval_table(results):
 def spread(results):
     """'61.2 % (standard deviation 4.1 over 3 folds)', of folds or of random splits."""
     kind = "folds" if "folds" in results else "splits"
-    if results["std_accuracy"] is None:
-        return f"{percent(results['mean_accuracy'])} (one {kind[:-1]})"
-    deviation = f"standard deviation {100 * results['std_accuracy']:.1f}"
-    return f"{percent(results['mean_accuracy'])} ({deviation} over {len(results[kind])} {kind})"
+    deviation = results[f"std_{measure_of(results[kind][0])}"]
+    if deviation is None:
+        return f"{percent(_mean_of(results))} (one {kind[:-1]})"
+    deviation = f"standard deviation {100 * deviation:.1f}"
+    return f"{percent(_mean_of(results))} ({deviation} over {len(results[kind])} {kind})"
+
+
+def _mean_of(results):
+    """The mean over folds or splits of the figure that models are compared by."""
+    return results[f"mean_{measure_of((results.get('folds') or results['splits'])[0])}"]
 
 
 def leak_line(random):
@@ -135,50 +144,43 @@ def write(path, results, predictions, settings, warnings=()):
         metrics=results,
         facts=facts,
         tables=[_fold_table(results)],
-        pictures=_pictures(path, results),
+        pictures=_draw(path, results),
         settings=settings,
         warnings=warnings,
     )
 
 
-def _pictures(path, results):
+def _draw(path, results):
     """Draw and save the pictures; their page.Pictures."""
-    matrix = plots.confusion_matrix(results["confusion"], list(results["per_class"]))
-    bars, reliability = plots.class_bars(results["per_class"]), plots.calibration(results["calibration"])
-    surest = plots.coverage(results["coverage"])
-    trust = "Share of right answers by the confidence that they were given with"
-    drawn = (
-        ("folds.png", "Folds", "Accuracy of every fold with its 95 % interval", plots.folds(results)),
-        ("confusion_matrix.png", "Confusion matrix", "Test clips of all folds by true and predicted class", matrix),
-        ("class_bars.png", "Classes", "F1, precision and recall of every class", bars),
-        ("calibration.png", "Calibration", trust, reliability),
-        ("coverage.png", "Coverage", "Share of right answers among the clips of the highest scores", surest),
-    )
-    for name, _, _, figure in drawn:
-        plots.save(figure, path / name)
-    return [page.Picture(path / name, title, alt) for name, title, alt, _ in drawn]
+    name = in_words(measure_of(results)).capitalize()
+    plots.save(plots.folds(results), path / "folds.png")
+    folds = page.Picture(path / "folds.png", "Folds", f"{name} of every fold with its 95 % interval")
+    return [folds, *pictures.of_figures(path, results)]
 
 
-def _measure(predictions, class_names):
-    labels = predictions.label.map({name: i for i, name in enumerate(class_names)}).to_numpy()
+def _measure(predictions, outcome):
+    class_names, targets = outcome.class_names, outcome.targets
     scores = predictions[[f"score_{name}" for name in class_names]].to_numpy(np.float32)
     salience = predictions.salience if predictions.salience.notna().any() else None
-    return metrics.evaluate(labels, scores, predictions.recording, class_names, salience)
+    truth, decided = (targets.matrix(predictions[column], class_names) for column in ("label", "predicted"))
+    return figures.evaluate(targets, truth, scores, predictions.recording, class_names, salience, decided)
 
 
 def _row(name, outcome):
-    measured = _measure(outcome.predictions, outcome.class_names)
-    kept = ("accuracy", "accuracy_interval", "n_clips", "n_recordings", "macro_f1")
+    measured = _measure(outcome.predictions, outcome)
+    measure_name = outcome.targets.measure
+    kept = (measure_name, f"{measure_name}_interval", "n_clips", "n_recordings", "macro_f1")
     own = {"run": name, "fold": outcome.fold, "minutes": outcome.minutes, "members": outcome.members}
     return {**own, **{key: measured[key] for key in kept}}
 
 
 def _mean(rows):
-    accuracies = [row["accuracy"] for row in rows]
+    name = measure_of(rows[0])
+    values = [row[name] for row in rows]
     members = pd.DataFrame([row["members"] for row in rows]).dropna(axis=1)  # those that every run has
     return {
-        "mean_accuracy": float(np.mean(accuracies)),
-        "std_accuracy": float(np.std(accuracies, ddof=1)) if len(rows) > 1 else None,
+        f"mean_{name}": float(np.mean(values)),
+        f"std_{name}": float(np.std(values, ddof=1)) if len(rows) > 1 else None,
         "mean_members": members.mean().to_dict(),
     }
 
@@ -188,7 +190,7 @@ def _member_lines(results):
 
 
 def _fold_line(name, row):
-    shares = f"{percent(row['accuracy']):>8}  {percent(row['macro_f1']):>8}"
+    shares = f"{percent(row[measure_of(row)]):>8}  {percent(row['macro_f1']):>8}"
     return f"{name:>4}  {shares}  {row['n_clips']:>5}  {row['minutes']:>7.1f}"
 
 
@@ -201,5 +203,9 @@ def _fold_table(results):
         for name, accuracy, row in named
     ]
     return page.Table(
-        "Folds", "Each fold tested once", ["test fold", "accuracy", "macro F1", "clips", "minutes"], rows, 3
+        "Folds",
+        "Each fold tested once",
+        ["test fold", in_words(measure_of(results)), "macro F1", "clips", "minutes"],
+        rows,
+        3,
     )

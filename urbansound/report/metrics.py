@@ -20,9 +20,8 @@ SALIENCE = {"foreground": 1, "background": 2}
 def evaluate(labels, scores, recordings, class_names, salience=None, *, resamples=2000, seed=0):
     """Every figure of one test, ready for JSON.
 
-    What is undefined is None: the precision of a class that was never predicted; recall, F1 and
-    average precision of a class without test clips. Macro means are over the classes that have test
-    clips.
+    What is undefined is None: the precision of a class that was never predicted; recall, F1 and average precision of
+    a class without test clips. Macro means are over the classes that have test clips.
 
     Args:
       labels: int [clips], the true classes.
@@ -42,29 +41,30 @@ def evaluate(labels, scores, recordings, class_names, salience=None, *, resample
       and `background`, each with its accuracy, interval and counts, where there are such clips.
 
     Raises:
-      InputError: shapes that do not fit, no clips, a label that is no class, scores that are no
-      probabilities.
+      InputError: shapes that do not fit, no clips, a label that is no class, scores that are no probabilities.
     """
     labels, scores, recordings = np.asarray(labels), np.asarray(scores), np.asarray(recordings, dtype=str)
-    _check(labels, scores, recordings, class_names)
+    check_scores(len(labels), scores, recordings, class_names)
+    _check_labels(labels, len(recordings), len(class_names))
     predicted = scores.argmax(axis=1)
     correct = predicted == labels
-    classes = _per_class(labels, predicted, scores)
+    one_hot, answers = (values[:, np.newaxis] == np.arange(len(class_names)) for values in (labels, predicted))
+    classes = per_class(one_hot, answers, scores)
     metrics = {
-        **_accuracy(correct, recordings, resamples, seed),
+        **summary(correct, recordings, resamples=resamples, seed=seed),
         "majority_accuracy": float(classes["support"].max() / len(labels)),
-        "macro_f1": float(np.nanmean(classes["f1"])),
-        "macro_average_precision": float(np.nanmean(classes["average_precision"])),
-        "per_class": _by_label(classes, class_names),
+        "macro_f1": mean(classes["f1"]),
+        "macro_average_precision": mean(classes["average_precision"]),
+        "per_class": by_label(classes, class_names),
         "confusion": confusion(labels, predicted, len(class_names)).tolist(),
         "calibration": calibration(labels, scores),
         "coverage": coverage(labels, scores),
-        "precision_recall": precision_recall(labels, scores, class_names),
+        "precision_recall": precision_recall(one_hot, scores, class_names),
     }
     if len(class_names) >= 4:
         metrics["top3_accuracy"] = float((rank(scores)[:, :3] == labels[:, np.newaxis]).any(axis=1).mean())
-    for name, of_group in _groups(salience, len(labels)):
-        metrics[name] = _accuracy(correct[of_group], recordings[of_group], resamples, seed)
+    for name, of_group in groups(salience, len(labels)):
+        metrics[name] = summary(correct[of_group], recordings[of_group], resamples=resamples, seed=seed)
     return metrics
 
 
@@ -124,7 +124,12 @@ def calibration(labels, scores):
     Source: Guo, Pleiss, Sun, Weinberger 2017 (ECE); Brier 1950.
     """
     scores = scores.astype(np.float64)
-    confidence, correct = scores.max(axis=1), scores.argmax(axis=1) == labels
+    found = reliability(scores.max(axis=1), scores.argmax(axis=1) == labels)
+    return {"ece": found["ece"], **_proper_scores(labels, scores), "bins": found["bins"]}
+
+
+def reliability(confidence, correct):
+    """`ece` and `bins` of float64 [answers] and whether each is right, bool [answers]; see `calibration`."""
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
     place = np.digitize(confidence, edges[1:-1], right=True)
     count = np.bincount(place, minlength=CALIBRATION_BINS)
@@ -134,11 +139,7 @@ def calibration(labels, scores):
         {"low": low, "high": high, "count": int(n), "confidence": _number(trust), "accuracy": _number(share)}
         for low, high, n, trust, share in zip(edges[:-1].tolist(), edges[1:].tolist(), count, *means, strict=True)
     ]
-    return {
-        "ece": float(np.abs(sums[1] - sums[0]).sum() / len(labels)),
-        **_proper_scores(labels, scores),
-        "bins": bins,
-    }
+    return {"ece": float(np.abs(sums[1] - sums[0]).sum() / len(correct)), "bins": bins}
 
 
 def _proper_scores(labels, scores):
@@ -151,7 +152,8 @@ def _proper_scores(labels, scores):
         return {"brier": brier, "log_loss": float(sklearn_metrics.log_loss(labels, floored, labels=classes))}
 
 
-def _accuracy(correct, recordings, resamples, seed):
+def summary(correct, recordings, *, resamples=2000, seed=0):
+    """The dict of `accuracy`, its interval, `n_clips` and `n_recordings`, of bool [clips] and str [clips]."""
     return {
         "accuracy": float(correct.mean()),
         "accuracy_interval": bootstrap_interval(correct, recordings, resamples=resamples, seed=seed),
@@ -160,27 +162,34 @@ def _accuracy(correct, recordings, resamples, seed):
     }
 
 
-def _per_class(labels, predicted, scores):
-    """{name: float64 or int64 [classes]}, NaN where undefined."""
-    classes = range(scores.shape[1])
+def per_class(targets, decided, scores):
+    """Figures of each class, of bool [clips, classes] twice and scores: {name: [classes]}, NaN where undefined."""
     precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
-        labels, predicted, labels=classes, zero_division=np.nan
+        targets, decided, labels=range(scores.shape[1]), zero_division=np.nan
     )
     return {
         "precision": precision,
         "recall": recall,
         "f1": np.where(support > 0, f1, np.nan),  # scikit-learn has 0 for a class that is predicted and never true
-        "average_precision": np.array([_average_precision(labels == i, scores[:, i]) for i in classes]),
+        "average_precision": average_precisions(targets, scores),
         "support": support,
     }
 
 
-def _average_precision(positive, scores):
-    """NaN, without scikit-learn's warning, when no clip is positive."""
-    return sklearn_metrics.average_precision_score(positive, scores) if positive.any() else np.nan
+def average_precisions(targets, scores):
+    """float64 [classes] of bool [clips, classes] and scores; NaN, without a warning, of a class without clips."""
+    score = sklearn_metrics.average_precision_score
+    columns = zip(targets.T, scores.T, strict=True)
+    return np.array([score(positive, column) if positive.any() else np.nan for positive, column in columns])
 
 
-def _by_label(classes, class_names):
+def mean(values):
+    """Mean over the classes that are not NaN; None where all are."""
+    return None if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def by_label(classes, class_names):
+    """{label: figures of it} of what `per_class` returns, NaN as None."""
     rows = zip(*classes.values(), strict=True)
     return {
         name: {**{key: _number(value) for key, value in zip(classes, row, strict=True)}, "support": int(row[-1])}
@@ -188,7 +197,7 @@ def _by_label(classes, class_names):
     }
 
 
-def _groups(salience, clips):
+def groups(salience, clips):
     """(name, bool [clips]) of each salience that occurs."""
     if salience is None:
         return []
@@ -207,20 +216,24 @@ def _number(value):
     return None if np.isnan(value) else float(value)
 
 
-def _check(labels, scores, recordings, class_names):
-    clips, classes = len(labels), len(class_names)
+def _check_labels(labels, clips, classes):
+    if labels.shape != (clips,) or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"labels must be integers [clips]. Received: {labels.dtype} {list(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"labels must be from 0 to {classes - 1}. Received: {labels.min()} to {labels.max()}")
+
+
+def check_scores(clips, scores, recordings, class_names):
+    """Raise InputError where scores [clips, classes], recordings [clips] and class_names are not of one test."""
+    classes = len(class_names)
     if clips == 0:
         raise InputError("there are no clips to measure; the test fold is empty")
     if len(set(class_names)) != classes:
         raise InputError("class_names must differ from one another")
-    if labels.shape != (clips,) or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"labels must be integers [clips]. Received: {labels.dtype} {list(labels.shape)}")
     if scores.shape != (clips, classes):
         raise InputError(f"scores must be [{clips} clips, {classes} classes]. Received: {list(scores.shape)}")
     if recordings.shape != (clips,):
         raise InputError(f"recordings must be [{clips} clips]. Received: {list(recordings.shape)}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(f"labels must be from 0 to {classes - 1}. Received: {labels.min()} to {labels.max()}")
     if not np.isfinite(scores).all():
         bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         raise InputError(f"scores must be finite. Received: {len(bad)} clips with NaN or infinity, first clip {bad[0]}")

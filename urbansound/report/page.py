@@ -14,7 +14,8 @@ import numpy as np
 
 from urbansound.files import write_text
 from urbansound.report.style import undrawn
-from urbansound.report.tables import COLUMNS, cell, headline, percent, totals
+from urbansound.report.tables import COLUMNS, cell, headline, in_words, measure_of, percent, totals
+from urbansound.targets import NONE
 from urbansound.text import shown
 
 MIXUPS = 10
@@ -83,7 +84,8 @@ def write(
     clips = f"{metrics['n_clips']:,} from {metrics['n_recordings']:,} recordings"
     html = _template().render(
         title=title,
-        accuracy=share,
+        share=share,
+        measure=in_words(measure_of(metrics)),
         interval=interval.removesuffix(")"),
         warnings=[*warnings, *_picture_warning(pictures, metrics), *_skipped_warning(skipped)],
         facts={**facts, "Test clips": clips},
@@ -120,7 +122,9 @@ def _class_table(per_class):
 
 
 def _mixup_table(metrics):
-    """The largest counts off the diagonal of the confusion matrix."""
+    """The largest counts off the diagonal of the confusion matrix; None where there is none."""
+    if "confusion" not in metrics:
+        return None
     counts, names = np.array(metrics["confusion"]), list(metrics["per_class"])
     of_class = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
@@ -139,8 +143,8 @@ def _mistake_table(mistakes):
     rows = [
         (
             row["path"],
-            row["label"],
-            f"{'✓' if row['correct'] else '✗'}\N{NO-BREAK SPACE}{row['predicted']}",
+            row["label"] or NONE,
+            f"{'✓' if row['correct'] else '✗'}\N{NO-BREAK SPACE}{row['predicted'] or NONE}",
             percent(row["score"]),
             f"{row['second']}, {percent(row['second_score'])}" if "second" in mistakes else percent(None),
         )

@@ -23,8 +23,9 @@ from urbansound.report.style import (
     save,
     styled,
 )
-from urbansound.report.tables import percent
+from urbansound.report.tables import in_words, measure_of, percent
 from urbansound.report.trust_plots import calibration, coverage, precision_recall
+from urbansound.targets import NONE
 from urbansound.text import columns as columns_of
 
 __all__ = [
@@ -48,7 +49,7 @@ CHARACTERS_PER_INCH = 13  # of the pictures' font in 9 points
 
 @styled
 def learning_curves(history):
-    """Loss, accuracy and learning rate by epoch, a row of panels per stage of the training.
+    """Loss, accuracy (or what models are compared by) and learning rate by epoch, a row of panels per stage.
 
     The epoch of each stage's lowest validation loss is marked.
 
@@ -56,6 +57,7 @@ def learning_curves(history):
       history: DataFrame with epoch (from 1 in each stage), loss, accuracy, val_loss, val_accuracy
         (shares), learning_rate; and stage, the stage's name, where there may be several.
     """
+    measure = measure_of(history)
     stages = dict(list(history.groupby("stage", sort=False))) if "stage" in history else {"": history}
     figure = new_figure(10, 3.8 * len(stages))
     rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
@@ -64,9 +66,9 @@ def learning_curves(history):
             row.suptitle(name, x=0.01, ha="left", fontsize=11)
         loss, accuracy, rate = row.subplots(1, 3, width_ratios=[4, 4, 3])
         _curves(loss, epochs, "loss", "{:.3f}".format)
-        _curves(accuracy, epochs, "accuracy", percent)
+        _curves(accuracy, epochs, measure, percent)
         loss.set(title="Loss", ylim=(0, None))
-        accuracy.set(title="Accuracy", ylim=(0, 1))
+        accuracy.set(title=in_words(measure).capitalize(), ylim=(0, 1))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         rate.plot(epochs["epoch"], epochs["learning_rate"], color=GREY, marker=_marker(epochs), ms=3)
         rate.set(title="Learning rate", ylim=(0, None))
@@ -173,19 +175,20 @@ def class_bars(per_class):
 
 @styled
 def robustness(measured):
-    """Accuracy by signal-to-noise ratio, a curve per kind of noise, and that of the clean clips.
+    """Accuracy, or what models are compared by, by signal-to-noise ratio: a curve per kind of noise, and clean clips.
 
     Args:
       measured: what `robustness.measure` returns, some of it with noise.
     """
+    measure = measure_of(measured)
     figure = new_figure(7, 3.6)
     axes = figure.subplots()
     noisy = measured[measured.noise.notna()]
     for (name, rows), colour, marker in zip(noisy.groupby("noise"), (BLUE, ORANGE), "os", strict=False):
         rows = rows.sort_values("snr_db")
-        axes.plot(rows.snr_db, rows.accuracy, color=colour, marker=marker, label=name)
+        axes.plot(rows.snr_db, rows[measure], color=colour, marker=marker, label=name)
         axes.fill_between(rows.snr_db, rows.low, rows.high, color=colour, alpha=0.12, lw=0)
-    clean = measured.accuracy[0]
+    clean = measured[measure][0]
     axes.axhline(clean, color=INK, lw=1, ls="--", label=f"clean: {percent(clean)}")
     axes.invert_xaxis()
     axes.set_xticks(sorted(set(noisy.snr_db)), [f"{level:g}" for level in sorted(set(noisy.snr_db))])
@@ -193,7 +196,7 @@ def robustness(measured):
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.grid(axis="y")
-    axes.set_title("Accuracy in noise, with 95 % intervals")
+    axes.set_title(f"{in_words(measure).capitalize()} in noise, with 95 % intervals")
     legend_below(axes, 4)
     return figure
 
@@ -218,6 +221,8 @@ def log_mel_grid(log_mels, predictions, class_names, frame_seconds, mel_hz, *, c
     clips, frames, _ = log_mels.shape
     seconds = frame_seconds * (np.arange(frames) + 0.5)
     labels = dict(zip(class_names, axis_labels(class_names), strict=True))
+    joined = [name for name in (*predictions.label, *predictions.predicted) if name not in labels]
+    labels |= dict(zip(joined, axis_labels([name or NONE for name in joined]), strict=True))
     rows = -(-clips // columns)
     width = 2.7 * min(columns, clips) + 0.4
     figure = new_figure(width, 2.25 * rows + 0.4)

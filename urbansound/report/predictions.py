@@ -9,13 +9,14 @@ from urbansound.report.metrics import rank
 CLIP_COLUMNS = ["path", "label", "fold", "recording", "salience"]
 
 
-def predictions_table(clips, scores, class_names):
+def predictions_table(clips, scores, class_names, predicted=None):
     """The scores of each clip, its three highest by name.
 
     Args:
       clips: DataFrame with path, label, fold, recording, salience.
       scores: float32 [clips, classes].
       class_names: str [classes].
+      predicted: str [clips], labels as those of the clips; None: the class of the highest score.
 
     Returns:
       DataFrame in the order of `clips`: path, label, fold, recording, salience; predicted, correct,
@@ -33,7 +34,7 @@ def predictions_table(clips, scores, class_names):
     names, order = np.asarray(class_names, dtype=object), rank(scores)
     ranked = np.take_along_axis(scores, order, axis=1)
     table = clips[CLIP_COLUMNS].reset_index(drop=True)
-    table["predicted"] = names[order[:, 0]]
+    table["predicted"] = names[order[:, 0]] if predicted is None else list(predicted)
     table["correct"] = table["predicted"] == table["label"]
     table["score"] = ranked[:, 0]
     for place, name in enumerate(("second", "third"), start=1):

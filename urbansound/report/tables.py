@@ -6,6 +6,12 @@ from urbansound.files import csv_text
 from urbansound.text import columns, padded, shorten, shown
 
 LABEL_WIDTH = 40
+# The figures that models are compared by, of what has several the first, with a short name.
+SHORT = {"accuracy": "accuracy", "macro_average_precision": "macro AP"}
+CHANCE = {
+    "majority_accuracy": ("majority", "by always answering the most frequent class"),
+    "chance_average_precision": ("chance AP", "by scores that say nothing"),
+}
 COLUMNS = {
     "precision": "precision",
     "recall": "recall",
@@ -13,6 +19,16 @@ COLUMNS = {
     "average_precision": "average precision",
     "support": "clips",
 }
+
+
+def measure_of(figures):
+    """Name of the figure that models are compared by, of a dict or a table of figures."""
+    return next(name for name in SHORT if name in figures)
+
+
+def in_words(name):
+    """'macro average precision' of the name of a figure."""
+    return name.replace("_", " ")
 
 
 def percent(share):
@@ -26,10 +42,11 @@ def points(share):
 
 
 def headline(group):
-    """'71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)' of a dict with accuracy, interval and counts."""
-    low, high = (f"{100 * bound:.1f}" for bound in group["accuracy_interval"])
+    """'71.3 % (95 % interval 66.0 to 76.2, over 64 recordings)' of a dict with a measure, its interval and counts."""
+    name = measure_of(group)
+    low, high = (f"{100 * bound:.1f}" for bound in group[f"{name}_interval"])
     recordings = "1 recording" if group["n_recordings"] == 1 else f"{group['n_recordings']} recordings"
-    return f"{percent(group['accuracy'])} (95 % interval {low} to {high}, over {recordings})"
+    return f"{percent(group[name])} (95 % interval {low} to {high}, over {recordings})"
 
 
 def shares(members):
@@ -78,15 +95,16 @@ def metrics_table(metrics):
 
 def robustness_table(measured):
     """(caption, head, rows) of what `robustness.measure` returns, the rows as text."""
+    name = measure_of(measured)
     rows = [
         (
-            row.condition,
-            f"{percent(row.accuracy)} ({100 * row.low:.1f} to {100 * row.high:.1f})",
-            f"{row.points_lost:.1f}",
+            row["condition"],
+            f"{percent(row[name])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})",
+            f"{row['points_lost']:.1f}",
         )
-        for row in measured.itertuples()
+        for _, row in measured.iterrows()
     ]
-    return "The same test clips, corrupted", ["condition", "accuracy (95 % interval)", "points lost"], rows
+    return "The same test clips, corrupted", ["condition", f"{in_words(name)} (95 % interval)", "points lost"], rows
 
 
 def robustness_lines(measured):
@@ -100,7 +118,7 @@ def robustness_lines(measured):
 
 def totals(metrics):
     """The figures of the whole test by name, as text."""
-    rows = {"accuracy": headline(metrics)}
+    rows = {SHORT[measure_of(metrics)]: headline(metrics)}
     if "members" in metrics:
         rows["members"] = shares(metrics["members"])
     for name in ("foreground", "background"):
@@ -109,15 +127,20 @@ def totals(metrics):
     if "top3_accuracy" in metrics:
         rows["top 3"] = f"{percent(metrics['top3_accuracy'])} have their label among the three highest scores"
     rows["macro F1"] = percent(metrics["macro_f1"])
-    rows["macro AP"] = f"{percent(metrics['macro_average_precision'])} (mean average precision)"
-    rows["calibration"] = (
-        f"{points(metrics['calibration']['ece'])} between confidence and accuracy (expected calibration error)"
-    )
+    if "micro_f1" in metrics:
+        rows["micro F1"] = f"{percent(metrics['micro_f1'])} over all classes' answers together"
+    if "exact_match" in metrics:
+        rows["exact match"] = f"{percent(metrics['exact_match'])} have all their classes right and no other"
+    rows.setdefault("macro AP", f"{percent(metrics['macro_average_precision'])} (mean average precision)")
+    between = "scores and shares of right" if "of" in metrics["calibration"] else "confidence and accuracy"
+    rows["calibration"] = f"{points(metrics['calibration']['ece'])} between {between} (expected calibration error)"
     if metrics.get("thresholds"):
         rows["temperature"], rows["none of these"] = _trust(metrics["thresholds"])
     elif "thresholds" in metrics:
         rows["temperature"] = "not fitted, no clip validates: --val_fraction=0.15 keeps some for it"
-    rows["majority"] = f"{percent(metrics['majority_accuracy'])} by always answering the most frequent class"
+    for name, (title, of) in CHANCE.items():
+        if name in metrics:
+            rows[title] = f"{percent(metrics[name])} {of}"
     return rows
 
 

@@ -37,11 +37,11 @@ def coverage(labels, scores):
     ]
 
 
-def precision_recall(labels, scores, class_names):
+def precision_recall(targets, scores, class_names):
     """Precision and recall of each class for every threshold of its score that finds one clip more.
 
     Args:
-      labels: int [clips], the true classes.
+      targets: bool [clips, classes], whether a clip has the class.
       scores: float [clips, classes].
       class_names: str [classes].
 
@@ -49,7 +49,7 @@ def precision_recall(labels, scores, class_names):
       {label: {`threshold`, `precision`, `recall`: lists of equal length, recall rising to 1, at most CURVE_POINTS}};
       empty lists where no clip has the label.
     """
-    return {name: _curve(labels == place, scores[:, place]) for place, name in enumerate(class_names)}
+    return {name: _curve(targets[:, place], scores[:, place]) for place, name in enumerate(class_names)}
 
 
 def _curve(positive, scores):
@@ -73,34 +73,41 @@ def known(scores, thresholds):
 
     It was fitted to tell clips of the classes from generated noise; of other sounds it is a guess.
 
+    Without such a rule a sound is of no class where no score is at least its class's threshold: the value is how far
+    above it a score is, the largest of all classes.
+
     Args:
       scores: float [clips, classes], calibrated.
-      thresholds: what `inference.calibration.fit` returned, of which it takes `weights` and `bias`.
+      thresholds: what `inference.calibration.fit` returned, of which it takes `weights` and `bias`, or `classes`.
 
     Returns:
-      float64 [clips], 0 to 1. A sound below `thresholds["none"]` is none of the classes.
+      float64 [clips]. A sound below `thresholds["none"]` is none of the classes.
     """
+    if "weights" not in thresholds:
+        return (np.asarray(scores, np.float64) - list(thresholds["classes"].values())).max(axis=1)
     return expit(log_scores(scores) @ np.array(list(thresholds["weights"].values())) + thresholds["bias"])
 
 
-def measure(labels, scores, thresholds):
+def measure(targets, decided, scores, thresholds):
     """What a run's thresholds do on its test clips.
 
     Args:
-      labels: int [clips].
+      targets: float [clips, classes], 1 for each class of a clip.
+      decided: bool [clips, classes], the classes that were predicted.
       scores: float [clips, classes].
       thresholds: what `inference.calibration.fit` returned.
 
     Returns:
       A dict for JSON: `none` {`threshold`, `accepted`: share of clips whose value of `known` is at least that,
-      `accuracy` of those}; `classes` {label: {`threshold`, `precision`, `recall` of the clips whose score of it is at
-      least that}}; `wanted_precision`; `temperature`, `source`, `n_clips`, `n_recordings` of the fit. What is undefined
-      is None.
+      `accuracy` of those: the share whose classes are all right}; `classes` {label: {`threshold`, `precision`, `recall`
+      of the clips whose score of it is at least that}}; `wanted_precision`; `temperature`, `source`, `n_clips`,
+      `n_recordings` of the fit. What is undefined is None.
     """
-    accepted, right = known(scores, thresholds) >= thresholds["none"], scores.argmax(axis=1) == labels
+    truth = np.asarray(targets) >= 0.5
+    accepted, right = known(scores, thresholds) >= thresholds["none"], (truth == decided).all(axis=1)
     classes = {}
     for i, (label, threshold) in enumerate(thresholds["classes"].items()):
-        above, true = scores[:, i] >= threshold, labels == i
+        above, true = scores[:, i] >= threshold, truth[:, i]
         found = int(np.sum(above & true))
         classes[label] = {
             "threshold": threshold,
@@ -110,7 +117,7 @@ def measure(labels, scores, thresholds):
     return {
         "none": {
             "threshold": thresholds["none"],
-            "accepted": _share(accepted.sum(), len(labels)),
+            "accepted": _share(accepted.sum(), len(truth)),
             "accuracy": _share(np.sum(accepted & right), accepted.sum()),
         },
         "classes": classes,

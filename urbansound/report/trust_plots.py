@@ -7,6 +7,11 @@ from urbansound.report.style import BLUE, GREY, INK, axis_labels, legend_below, 
 from urbansound.report.tables import points
 
 COLUMNS = 5
+# What is counted by its confidence: the confidence, and the share that is compared with it.
+RELIABILITY = {
+    "clips": ("confidence (highest score)", "accuracy"),
+    "scores": ("confidence (a class's score)", "share that is of the class"),
+}
 
 
 @styled
@@ -14,23 +19,25 @@ def calibration(values):
     """Reliability diagram: accuracy by confidence, and how many clips have that confidence.
 
     Args:
-      values: what `metrics.calibration` returns.
+      values: what `metrics.calibration` or `multilabel.calibration` returns.
     """
+    of = values.get("of", "clips")
+    confidence, share = RELIABILITY[of]
     filled = [b for b in values["bins"] if b["count"]]
     middles = [(b["low"] + b["high"]) / 2 for b in filled]
     width = 0.86 / len(values["bins"])
     figure = new_figure(4.6, 5)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    axes.bar(middles, [b["accuracy"] for b in filled], width, color=BLUE, label="clips of that confidence")
+    axes.bar(middles, [b["accuracy"] for b in filled], width, color=BLUE, label=f"{of} of that confidence")
     axes.plot([0, 1], [0, 1], "--", color=INK, lw=1, label="where confidence is true")
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("accuracy")
+    axes.set_ylabel(share)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_title(f"Calibration: off by {points(values['ece'])} on average")
     counts.bar(middles, [b["count"] for b in filled], width, color=GREY)
-    counts.set_ylabel("clips")
+    counts.set_ylabel(of)
     counts.set_xlim(0, 1)
-    counts.set_xlabel("confidence (highest score)")
+    counts.set_xlabel(confidence)
     counts.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     for panel in (axes, counts):

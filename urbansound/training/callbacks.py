@@ -12,10 +12,7 @@ import tensorflow as tf
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.files import read_json, replacing, write_csv, write_json
-from urbansound.report import plots
-from urbansound.report.metrics import confusion
-
-COLUMNS = ("stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+from urbansound.report import figures, plots
 
 
 class Journal(keras.callbacks.Callback):
@@ -38,8 +35,9 @@ class Journal(keras.callbacks.Callback):
         self._whole = whole
         self._train = train_config
         self._stages = stages
+        self._columns = columns(run.targets)
         self._state = run.file("checkpoints") / "state.json"
-        self._saved = _read_state(self._state, stages) if self._state.exists() else None
+        self._saved = _read_state(self._state, stages, self._columns) if self._state.exists() else None
         self._rows = self._saved["rows"] if self._saved else []
         self.stage = None
         self.diverged = False
@@ -95,7 +93,7 @@ class Journal(keras.callbacks.Callback):
         values = {**logs, "stage": self.stage, "epoch": epoch + 1}
         values["seconds"] = round(time.monotonic() - self._start, 2)
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._rows.append({name: values.get(name) for name in COLUMNS})  # without validation, None in its columns
+        self._rows.append({name: values.get(name) for name in self._columns})  # without validation, None in its columns
         if self._best() == epoch:
             self._save_model(f"checkpoints/{self._best_file}")
         self._save()
@@ -127,7 +125,7 @@ class Journal(keras.callbacks.Callback):
         # A .keras file is put together in memory: HDF5 that is written to a full disk ends the process.
         weights = f"epoch-{self.stage}-{self.next_epoch:04d}.keras"
         self._save_model(f"checkpoints/{weights}")
-        write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=COLUMNS))
+        write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=self._columns))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})
         self._remove_old(weights)
@@ -150,7 +148,13 @@ class Journal(keras.callbacks.Callback):
         return bool(patience and rows and len(rows) - 1 - self._best() >= patience)
 
 
-def _read_state(path, stages):
+def columns(targets):
+    """Columns of history.csv, by what a clip's label says."""
+    measure = targets.measure
+    return ["stage", "epoch", "loss", measure, "val_loss", f"val_{measure}", "learning_rate", "seconds"]
+
+
+def _read_state(path, stages, columns):
     """What a Journal saved: {"weights": file name, "rows": one for each epoch}.
 
     Raises:
@@ -159,7 +163,7 @@ def _read_state(path, stages):
     state = read_json(path)
     weights, rows = state.get("weights"), state.get("rows")
     whole = isinstance(weights, str) and isinstance(rows, list) and rows
-    if not (whole and all(isinstance(row, dict) and set(row) == set(COLUMNS) for row in rows)):
+    if not (whole and all(isinstance(row, dict) and set(row) == set(columns) for row in rows)):
         raise InputError(f"{path}: not the state of a training; start a new run")
     if any(row["stage"] not in stages for row in rows) or weights != os.path.basename(weights):
         raise InputError(f"{path}: the state of another training; start a new run")
@@ -167,18 +171,20 @@ def _read_state(path, stages):
 
 
 class Pictures(keras.callbacks.Callback):
-    """Validation log-mels once and the validation confusion matrix every EVERY epochs, for TensorBoard.
+    """Validation log-mels once and how classes are told apart every EVERY epochs, for TensorBoard.
 
     Args:
       log_dir: folder of the event files.
       validation: batches of (log_mel, targets).
       class_names: in the order of the scores.
+      targets: what a clip's label says.
     """
 
     EVERY = 5
 
-    def __init__(self, log_dir, validation, class_names):
+    def __init__(self, log_dir, validation, class_names, targets):
         super().__init__()
+        self._targets = targets
         self._log_dir = str(log_dir)
         self._validation = validation
         self._class_names = class_names
@@ -194,16 +200,14 @@ class Pictures(keras.callbacks.Callback):
             tf.summary.image("validation log-mel", pictures, step=0, max_outputs=8)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write the confusion matrix of this epoch's model."""
+        """Write the picture of this epoch's model."""
         if (epoch + 1) % self.EVERY:
             return
-        counts = 0
-        for log_mel, targets in self._validation:
-            predicted = np.argmax(self.model.predict_on_batch(log_mel), axis=1)
-            counts += confusion(np.argmax(targets, axis=1), predicted, len(self._class_names))
+        batches = [(targets, self.model.predict_on_batch(log_mel)) for log_mel, targets in self._validation]
+        targets, scores = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        name, figure = figures.overview(self._targets, targets, scores, self._class_names)
         with self._writer.as_default():
-            picture = plots.pixels(plots.confusion_matrix(counts, self._class_names))
-            tf.summary.image("validation confusion", picture[np.newaxis], step=epoch)
+            tf.summary.image(f"validation {name}", plots.pixels(figure)[np.newaxis], step=epoch)
 
     def on_train_end(self, logs=None):
         """Close the event file."""

@@ -10,7 +10,7 @@ from urbansound.data.pipeline import steps_per_epoch
 from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
 from urbansound.models import ensemble
-from urbansound.training import stages
+from urbansound.training import objective, stages
 from urbansound.training.callbacks import Journal, Pictures
 
 
@@ -58,13 +58,13 @@ def check_weights(config):
 def _train_stage(run, journal, networks, model, training, validation):
     """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
     record, network = networks[-1]
-    config, class_names = stages.settings(record, network, run.config), run.class_names
-    optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config))
+    config = stages.settings(record, network, run.config)
+    optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config), run.targets)
     model.compile(optimizer, network.loss)  # so that a checkpoint holds the optimizer's state
     journal.enter(record.name)
     if not journal.finished:
         mean = ensemble.average([trained for _, trained in networks])
-        stage = stages.stage(record, network, mean, training, validation, len(class_names), config)
+        stage = stages.stage(record, network, mean, training, validation, config)
         if journal.next_epoch == 0:
             stage.adapt()
         _fit(run, journal, stage, optimizer, network.loss)
@@ -72,7 +72,7 @@ def _train_stage(run, journal, networks, model, training, validation):
 
 
 def _fit(run, journal, stage, optimizer, loss):
-    stage.learner.compile(optimizer, loss, metrics=["accuracy"])
+    stage.learner.compile(optimizer, loss, metrics=[objective.metric(run.targets, len(run.class_names))])
     _build_metrics(stage.learner, len(run.class_names))
     folder = run.file("tensorboard") / journal.stage
     callbacks = [
@@ -81,7 +81,7 @@ def _fit(run, journal, stage, optimizer, loss):
         keras.callbacks.TensorBoard(str(folder), write_graph=False),
     ]
     if stage.validates_log_mels and stage.validation is not None:
-        callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names))
+        callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names, run.targets))
     stage.learner.fit(
         stage.batches(journal.next_epoch),
         initial_epoch=journal.next_epoch,
@@ -107,13 +107,14 @@ def _build_metrics(model, n_classes):
     model.reset_metrics()
 
 
-def compile_model(model, config, steps):
+def compile_model(model, config, steps, targets):
     """Compile with AdamW, linear warm-up then cosine to zero, and smoothed cross-entropy.
 
     Args:
-      model: a Keras model with softmax scores.
+      model: a Keras model from log-mel to scores.
       config: a TrainConfig.
       steps: steps per epoch.
+      targets: what a clip's label says, see `urbansound.targets`.
 
     Returns:
       The optimizer, built for the model's trainable weights.
@@ -128,14 +129,13 @@ def compile_model(model, config, steps):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
     # Decay of scales and shifts only fights the normalisation around them.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.compile(optimizer, objective.loss(targets, config.label_smoothing))
     optimizer.build(model.trainable_variables)
     return optimizer
 
 
 def _split(run, name):
-    """(cache entries, int labels) of one split of a run."""
-    clips, class_names = run.clips, run.class_names
+    """(cache entries, targets float32 [clips, classes]) of one split of a run."""
+    clips = run.clips
     clips = clips[clips.split == name]
-    return cache_entries(clips, run.config), [class_names.index(label) for label in clips.label]
+    return cache_entries(clips, run.config), run.targets.matrix(clips.label, run.class_names)

@@ -73,7 +73,7 @@ def settings(record, network, config):
     return config.with_settings(views=1, time_masks=0, mel_masks=0) if is_frozen(record, network) else config
 
 
-def stage(record, network, mean, training, validation, n_classes, config):
+def stage(record, network, mean, training, validation, config):
     """The Stage of one network.
 
     Args:
@@ -81,21 +81,20 @@ def stage(record, network, mean, training, validation, n_classes, config):
       network: a keras.Model from log-mel to scores.
       mean: the model that averages its scores with those of the networks trained before it, which is what is
         validated; `network` itself where it is the first.
-      training, validation: (cache entries, int labels) of the clips.
-      n_classes: number of classes.
+      training, validation: (cache entries, targets float32 [clips, classes]) of the clips.
       config: what `settings` returns.
     """
     frozen, as_mean = is_frozen(record, network), mean is not network
     if frozen:
-        part, batches, once = _on_embeddings(record, network, training, n_classes, config)
+        part, batches, once = _on_embeddings(record, network, training, config)
     else:
-        part, batches, once = network, *_on_log_mels(training, n_classes, config)
+        part, batches, once = network, *_on_log_mels(training, config)
     _check_adaptable(network, part)
     steps = pipeline.steps_per_epoch(len(training[1]), config)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
     ordered = batches(0).take(steps) if config.augment.uses_noise else once(training)
     if as_mean:
-        once = _on_log_mels(training, n_classes, config)[1]
+        once = _on_log_mels(training, config)[1]
     return Stage(
         part=part,
         learner=_ValidatedAsMean(part, mean) if as_mean else part,
@@ -104,7 +103,7 @@ def stage(record, network, mean, training, validation, n_classes, config):
         validation=once(validation) if len(validation[1]) else None,
         adaptation=mapped(ordered, lambda inputs, _: inputs),
         validates_log_mels=as_mean or not frozen,
-        class_weights=_class_weights(training[1], n_classes, config.train),
+        class_weights=_class_weights(training[1], config.train),
     )
 
 
@@ -119,16 +118,16 @@ def _check_adaptable(network, part):
         )
 
 
-def _on_log_mels(training, n_classes, config):
+def _on_log_mels(training, config):
     """(batches as in Stage, function of clips that gives them once in order, in batches), both of log-mels."""
 
     def batches(first_epoch):
-        return pipeline.training_batches(*training, n_classes, config, first_epoch)
+        return pipeline.training_batches(*training, config, first_epoch)
 
-    return batches, lambda clips: pipeline.evaluation_batches(*clips, n_classes, config)
+    return batches, lambda clips: pipeline.evaluation_batches(*clips, config)
 
 
-def _on_embeddings(record, network, training, n_classes, config):
+def _on_embeddings(record, network, training, config):
     """(head, the same two of embeddings), which are cached; with noise those in training are new in every epoch."""
     body, head = embeddings.split(network, record.embedding)
 
@@ -137,16 +136,16 @@ def _on_embeddings(record, network, training, n_classes, config):
 
     def batches(first_epoch):
         if not config.augment.uses_noise:
-            return pipeline.embedding_batches(*cached(training), n_classes, config, first_epoch)
-        log_mels = pipeline.training_batches(*training, n_classes, config, first_epoch)
+            return pipeline.embedding_batches(*cached(training), config, first_epoch)
+        log_mels = pipeline.training_batches(*training, config, first_epoch)
         return mapped(log_mels, lambda inputs, targets: (body(inputs, training=False), targets))
 
-    return head, batches, lambda clips: pipeline.ordered_embeddings(*cached(clips), n_classes, config)
+    return head, batches, lambda clips: pipeline.ordered_embeddings(*cached(clips), config)
 
 
-def _class_weights(labels, n_classes, config):
+def _class_weights(targets, config):
     """{class: weight of its clips} for "balanced", every class in sum as much and clips by 1 on average; else None."""
     if config.class_weights == "none":
         return None
-    counts = np.bincount(labels, minlength=n_classes)
-    return dict(enumerate((len(labels) / (n_classes * counts)).tolist()))
+    counts = np.sum(targets, axis=0, dtype=np.float64)
+    return dict(enumerate((len(targets) / (len(counts) * counts)).tolist()))

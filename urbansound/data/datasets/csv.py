@@ -7,13 +7,15 @@ import pandas as pd
 
 from urbansound.data import catalog, table
 from urbansound.data.datasets.record import DataSet
+from urbansound.errors import InputError
+from urbansound.targets import MULTILABEL, SEPARATOR, SINGLE
 
 
 def read(path, data_dir=None, folds=(), bad_clips="fail"):
-    """The Catalog of a table path,label[,fold][,recording][,salience].
+    """The Catalog of a table path,label[,fold][,recording][,salience], or of one with labels in place of label.
 
-    Without fold, `catalog.checked` assigns five; without recording, each clip is one.
-    Classes are in alphabetical order.
+    A cell of labels holds the names of any number of classes with SEPARATOR between, or nothing. Without fold,
+    `catalog.checked` assigns five; without recording, each clip is one. Classes are in alphabetical order.
 
     Args:
       path: of the CSV file.
@@ -24,7 +26,7 @@ def read(path, data_dir=None, folds=(), bad_clips="fail"):
     Raises:
       InputError: as `datasets.load`.
     """
-    rows = table.read(path, ("path", "label"), ("fold", "recording", "salience"))
+    targets, rows = _read(path)
     root = Path(path).parent if data_dir is None else Path(data_dir)
     clips = pd.DataFrame({"path": [str(root / name) for name in rows.path], "label": rows.label, "salience": pd.NA})
     if "salience" in rows:
@@ -36,7 +38,27 @@ def read(path, data_dir=None, folds=(), bad_clips="fail"):
     if "fold" in rows:
         clips["fold"] = table.whole_numbers(path, rows.fold, minimum=1)
         table.check_one_fold(path, clips)
-    return catalog.checked("csv", path, clips, sorted(set(rows.label)), folds, bad_clips)
+    names = sorted({name for label in rows.label for name in targets.names(label)})
+    return catalog.checked("csv", path, clips, names, folds, bad_clips, targets)
+
+
+def _read(path):
+    """(Targets, rows) of a table; the column label of the rows holds labels of these targets."""
+    optional = ("fold", "recording", "salience")
+    if "labels" not in table.header(path):
+        return SINGLE, table.read(path, ("path", "label"), optional)
+    rows = table.read(path, ("path", "labels"), optional, may_be_empty=("labels",))
+    return MULTILABEL, rows.assign(label=[_label(path, row, cell) for row, cell in rows.labels.items()])
+
+
+def _label(path, row, cell):
+    """The label in a cell, its names in alphabetical order."""
+    names = [name.strip() for name in cell.split(SEPARATOR)] if cell else []
+    if "" in names or len(set(names)) < len(names):
+        raise InputError(
+            f"{path}: row {row}: labels must be different names with {SEPARATOR} between. Received: {cell!a}"
+        )
+    return SEPARATOR.join(sorted(names))
 
 
 DATASET = DataSet(
