@@ -9,7 +9,6 @@ import pytest
 
 from export import provenance
 from running import ROOT
-from urbansound.audio.limits import MAX_SAMPLES
 from urbansound.config import DataConfig
 from urbansound.models import architecture
 from urbansound.models.record import INT8
@@ -31,11 +30,9 @@ def test_1_a_random_split_is_not_said_to_keep_recordings_apart():
 
 
 def test_2_files_are_said_to_be_of_any_length_where_they_are():
-    # See tests/audio/test_stream.py for what `detect` reads.
-    assert "`detect` reads recordings of any length" in words(README)
+    # Of `detect` and `predict`, see tests/audio/test_stream.py and tests/inference/test_files.py.
+    assert "Recordings may be of any length, in any format above." in words(README)
     assert words(README).count("any length") == 1
-    assert MAX_SAMPLES == 2**28
-    assert "a file of at most 2^28 samples, 50 minutes of stereo at 44.1 kHz" in words(README)
 
 
 def test_3_the_project_s_settings_are_not_said_to_be_untouched_by_test_folds():
