@@ -6,6 +6,7 @@ from pathlib import Path
 from export import provenance
 from export import report as reports
 from urbansound.files import write_text
+from urbansound.models import architecture
 from urbansound.report.tables import (
     COLUMNS,
     cell,
@@ -97,7 +98,9 @@ def _belief(thresholds):
 
 def _data(run, report):
     data, clips = run.config.data, run.clips
+    origins = {record.origin(run.config.model) for record in map(architecture, run.architectures) if record.origin}
     lines = [provenance.source(data.dataset), ""]
+    lines += [line for origin in sorted(filter(None, origins)) for line in (f"It starts from {origin}.", "")]
     rows = []
     for split in ("train", "validation", "test", "left out"):
         part = clips[clips.split == split]
@@ -107,7 +110,7 @@ def _data(run, report):
     lines += reports.table(["part", "folds", "clips", "recordings"], rows)
     lines += ["", f"{report['shared_recordings']} The test clips chose nothing in this run: they were scored last."]
     if len(run.skipped):
-        lines += ["", f"{len(run.skipped)} clips could not be decoded and were left out."]
+        lines += ["", f"Clips that could not be decoded and were left out: {len(run.skipped)}."]
     return lines
 
 
@@ -136,13 +139,14 @@ def _results(report):
 
 def _limits(data, report):
     keras = report["keras"]
-    known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] is not None]
+    known = [(values["f1"], label) for label, values in keras["per_class"].items() if values["f1"] not in (None, 1)]
     weakest = [f"{markdown(label)} ({percent(f1)})" for f1, label in sorted(known)[:WEAKEST]]
     measure = in_words(measure_of(keras)).capitalize()
     lines = [
         f"- {measure} is {headline(keras)}; the interval is for other recordings of the same kind.",
-        f"- Weakest classes by F1: {', '.join(weakest)}.",
     ]
+    if weakest:
+        lines.append(f"- Weakest classes by F1: {', '.join(weakest)}.")
     mixups = [
         (count, true, predicted)
         for true, row in enumerate(keras.get("confusion", ()))

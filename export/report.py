@@ -42,7 +42,7 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
     report = {
         "run": run.path.resolve().name,
         "dataset": config.data.dataset,
-        "model": config.model.model,
+        "model": " + ".join(run.architectures),
         "split": config.data.split,
         "test_fold": config.data.test_fold if config.data.split == "folds" else None,
         "tested_on": provenance.tested_on(config.data),

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from export import model_card, provenance
-from urbansound.config import AudioConfig, Config, DataConfig
+from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig
 from urbansound.data import datasets
 from urbansound.inference.classifier import Classifier
 from urbansound.report import metrics
@@ -24,7 +24,7 @@ FILE = {
 }  # fmt: skip
 
 
-def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="card"):
+def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="card", model=None):
     """(text of the card, report) of a run whose third class is never predicted."""
     clips = pd.DataFrame(
         {"path": "x.wav", "label": names * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
@@ -36,7 +36,9 @@ def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="car
         where |= {"val_fraction": 0}
     data = DataConfig(dataset=dataset, test_fold=3, split=split, **where)
     skipped = pd.DataFrame({"path": ["y.wav"], "fault": ["not audio"]})
-    run = Run.create(tmp_path / "card", dataclasses.replace(Config(), data=data), names, clips, skipped)
+    run = Run.create(
+        tmp_path / "card", dataclasses.replace(Config(), data=data, model=model or ModelConfig()), names, clips, skipped
+    )
     labels, answers = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 0, 0, 1, 0])
     scores = 0.7 * np.eye(3)[answers] + 0.1
     keras = metrics.evaluate(labels, scores, list("aabbcc"), names) | {"parameters": 12345}
@@ -71,12 +73,19 @@ def test_results_are_the_reports(tmp_path):
     assert "12,345 parameters" in text
 
 
+def test_whose_weights_the_model_starts_from_is_said(tmp_path):
+    google = "It starts from Google's YAMNet, trained on AudioSet (weights: Apache 2.0)."
+    assert google in make(tmp_path / "a", model=ModelConfig(model="yamnet"))[0]
+    assert google not in make(tmp_path / "b", model=ModelConfig(model="yamnet", yamnet_weights=None))[0]
+    assert "It starts from" not in make(tmp_path / "c")[0]
+
+
 def test_limits_come_from_the_metrics(tmp_path):
     text, report = make(tmp_path)
-    assert "Weakest classes by F1: dog (0.0 %), drill (66.7 %), siren (100.0 %)" in text
+    assert "Weakest classes by F1: dog (0.0 %), drill (66.7 %).\n" in text
     assert "dog taken for drill, 2 clips" in text
     assert f"off by {100 * report['keras']['calibration']['ece']:.1f} points" in text
-    assert "1 clips could not be decoded" in text
+    assert "Clips that could not be decoded and were left out: 1." in text
 
 
 def test_front_end_settings_are_all_there(tmp_path):

@@ -88,17 +88,18 @@ def test_one_fold_has_no_deviation(outcomes):
 
 
 def test_table_and_page_show_folds_and_leak(outcomes, tmp_path):
-    results, predictions = crossval.pool(outcomes, "random")
+    results, _ = crossval.pool(outcomes, "random")
     table = crossval.crossval_table(results)
     assert "63.3 % (standard deviation 34.0 over 3 folds)" in table
     assert "members        cnn 63.3 %, cepstrum 50.0 %" in table
     leak = "6 of 20 test clips come from 3 recordings that were trained on"
     assert f"random split   87.5 % (standard deviation 17.7 over 2 splits): {leak}" in table
-    settings = {"data": {"dataset": "folder"}, "model": {"model": "cnn"}}
-    crossval.write(tmp_path, results, predictions, settings, ["made up"])
+    crossval.write(tmp_path, results, ("cepstrum", "cnn"), {"data": {"dataset": "folder"}}, ["made up"])
     page = (tmp_path / "report.html").read_text()
     assert page.index("made up") < page.index(leak)
-    assert "Each fold tested once" in page
+    assert "The headline is of official folds." in page
+    assert "folder: cepstrum + cnn, cross-validation" in page
+    assert "Each fold tested once, then random splits, which leak" in page
     assert "random 2" in page
     assert page.count("cepstrum 50.0 %") == 1
     for name in ("folds", "confusion_matrix", "class_bars", "calibration"):

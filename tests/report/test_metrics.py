@@ -188,6 +188,13 @@ def test_interval_is_wider_when_clips_share_recordings():
     assert ratio == pytest.approx(math.sqrt(5), rel=0.15)  # design effect; 15 %: steps of 1/40 and random draws
 
 
+def test_interval_of_clips_that_are_all_right_or_all_wrong_is_that_of_their_recordings():
+    recordings = np.repeat(np.arange(59), 3).astype(str)
+    for right, expected in ((True, stats.binomtest(59, 59)), (False, stats.binomtest(0, 59))):
+        interval = metrics.bootstrap_interval(np.full(177, right), recordings)
+        assert interval == pytest.approx(list(expected.proportion_ci(0.95, "exact")))
+
+
 def test_interval_is_repeatable_and_open_for_one_recording(example):
     labels, scores, recordings = example
     correct = scores.argmax(axis=1) == labels

@@ -57,7 +57,8 @@ def _finish(path, runs, protocol, jobs):
     results, predictions = report.pool({name: _outcome(run) for name, run in runs.items()}, protocol)
     config = next(iter(runs.values())).config
     write_csv(path / "predictions.csv", predictions)
-    report.write(path, results, predictions, dataclasses.asdict(config), datasets.dataset(config.data.dataset).warnings)
+    warnings = datasets.dataset(config.data.dataset).warnings
+    report.write(path, results, config.model.architectures, dataclasses.asdict(config), warnings)
     write_json(path / "crossval.json", results)
     return results
 

@@ -150,7 +150,7 @@ def _write_report(run, values, predictions, entries, parameters):
     if config.data.split == "random":
         warnings.append(f"A {LEAKS}.")
     shown = worst_mistakes(predictions, SHOWN_CLIPS)
-    tables = [] if values["thresholds"] is None else [page.Table("Thresholds", *thresholds_table(values), 3)]
+    tables = []
     if (measured := run.robustness) is not None:
         tables.append(page.Table("Noise and other corruptions", *robustness_table(measured), 2))
     page.write(
@@ -159,6 +159,7 @@ def _write_report(run, values, predictions, entries, parameters):
         metrics=values,
         facts=_facts(run, parameters),
         tables=tables,
+        more=[] if values["thresholds"] is None else [page.Table("Thresholds", *thresholds_table(values), 3)],
         pictures=_pictures(run, values, shown, np.stack([_log_mel(entries[row], config) for row in shown.index])),
         mistakes=shown,
         settings=dataclasses.asdict(config),

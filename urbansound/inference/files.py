@@ -18,7 +18,7 @@ from urbansound.report.metrics import rank
 from urbansound.report.trust import known
 from urbansound.targets import NONE
 
-PLACES = ("label", "second", "third")
+PLACES = ("best", "second", "third")
 # Files that are decoded as a whole.
 SHORT_SAMPLES = 2**21  # of all channels
 SHORT_BYTES = 2**23
@@ -32,11 +32,11 @@ def predict(scorer, files, hop, threshold=None):
       files: what `open_stream` takes, paths or "-".
       hop: samples from one window's start to the next's.
       threshold: of all classes; a file of which no score is at least that is labelled NONE; None: as the model's
-        thresholds say, where it has any. Its scores and the names of the second and third class stay.
+        thresholds say, where it has any. The scores and their classes stay.
 
     Returns:
-      (table, faults): a row per whole file in order: path, label, score, second, second_score, third, third_score (as
-      far as there are classes); and a DataFrame of path, fault of the others. Paths that are not UTF-8 are as
+      (table, faults): a row per whole file in order: path, label, best, score, second, second_score, third, third_score
+      (as far as there are classes; best is the class of the highest score, whatever the label); and a DataFrame of path, fault of the others. Paths that are not UTF-8 are as
       `audio_files.as_text` has them.
     """
     faults, names, described = {}, [audio_files.as_text(file) for file in files], scorer.described
@@ -47,7 +47,7 @@ def predict(scorer, files, hop, threshold=None):
     thresholds = described.thresholds
     if threshold is not None:
         thresholds = {"classes": dict.fromkeys(described.class_names, threshold), "none": 0.0}
-    table["label"] = _labels(scores, described, thresholds)
+    table.insert(1, "label", _labels(scores, described, thresholds))
     table = table.drop(index=list(faults))
     broken = pd.DataFrame([(names[row], fault) for row, fault in sorted(faults.items())], columns=["path", "fault"])
     return table.reset_index(drop=True), broken

@@ -48,6 +48,8 @@ class Architecture:
       load_weights: None, or a function of (model, config, class_names) that puts published weights into
         a new model; False where the settings name no file of them. It raises InputError where the file
         is missing or holds something else, and leaves the model as it was then.
+      origin: None, or a function of config that says whose published weights the settings put in, and what these were
+        trained on; None where they name none.
       embedding: None, or the name of the layer that takes the embedding as input. The layers before it
         are the body, it and the rest are the head. Where no weight of the body is trained, embeddings
         are computed once per clip and cached, and the head is trained on them.
@@ -58,5 +60,6 @@ class Architecture:
     summary: str
     build: Callable
     load_weights: Callable | None = None
+    origin: Callable | None = None
     embedding: str | None = None
     int8: Int8 = Int8()

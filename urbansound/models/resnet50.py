@@ -31,6 +31,7 @@ ARCHITECTURE = Architecture(
     summary="keras.applications' ResNet50 with ImageNet's weights, all of it trained on.",
     build=build,
     load_weights=weights.load,
+    origin=lambda config: config.resnet_weights and "Keras's ResNet50, trained on ImageNet",
     int8=Int8(
         pieces=((STEM, FLOAT), (LAST, INT8), (None, FLOAT)),
         why="The first convolution, the pooling and the last layer are few operations.",

@@ -94,6 +94,7 @@ ARCHITECTURE = Architecture(
     summary="Google's VGGish, trained on the sounds of YouTube, under the same head.",
     build=build,
     load_weights=weights.load,
+    origin=lambda config: config.vggish_checkpoint and "Google's VGGish, trained on YouTube-8M (weights: Apache 2.0)",
     embedding=heads.FIRST,
     int8=Int8(
         pieces=(("conv1", FLOAT), ("fc2", INT8), (None, FLOAT)),

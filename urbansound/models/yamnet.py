@@ -89,6 +89,7 @@ ARCHITECTURE = Architecture(
     summary="Google's YAMNet, trained on AudioSet, under a head on mean and maximum of its embeddings.",
     build=build,
     load_weights=weights.load,
+    origin=lambda config: config.yamnet_weights and "Google's YAMNet, trained on AudioSet (weights: Apache 2.0)",
     embedding=heads.FIRST,
     int8=Int8(
         pieces=(("layer1_conv", FLOAT), ("layer14_pointwise_conv", INT8_WEIGHTS), (None, FLOAT)),

@@ -114,17 +114,17 @@ def leak_line(random):
     )
 
 
-def write(path, results, predictions, settings, warnings=()):
+def write(path, results, model, settings, warnings=()):
     """Write the pictures and report.html.
 
     Args:
       path: the directory.
       results: what `pool` returns.
-      predictions: the pooled predictions.
+      model: names of the architectures whose scores are averaged.
       settings: {section: {name: value}} of the first run.
       warnings: lines to read before the figures, such as those of the data set.
     """
-    dataset, model = settings["data"]["dataset"], settings["model"]["model"]
+    dataset, model = settings["data"]["dataset"], " + ".join(model)
     facts = {
         "Mean of folds": spread(results),
         "Protocol": results["protocol"],
@@ -137,7 +137,9 @@ def write(path, results, predictions, settings, warnings=()):
     if "random" in results:
         random = results["random"]
         facts["Random split"] = f"{spread(random)}, which leaks"
-        warnings.append(f"A {LEAKS}. Here {leak_line(random)}.")
+        warnings.append(
+            f"The headline is of official folds. What is called random is of a {LEAKS}: {leak_line(random)}."
+        )
     page.write(
         path / "report.html",
         title=f"{dataset}: {model}, cross-validation",
@@ -204,7 +206,7 @@ def _fold_table(results):
     ]
     return page.Table(
         "Folds",
-        "Each fold tested once",
+        f"Each fold tested once{', then random splits, which leak' if 'random' in results else ''}",
         ["test fold", in_words(measure_of(results)), "macro F1", "clips", "minutes"],
         rows,
         3,

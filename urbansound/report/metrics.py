@@ -91,14 +91,19 @@ def bootstrap_interval(correct, recordings, *, resamples=2000, seed=0):
       seed: of the draws.
 
     Returns:
-      [low, high]; [0, 1] for a single recording, which says nothing about another.
+      [low, high]; [0, 1] for a single recording, which says nothing about another. Where all clips are right, or none
+      is, every draw is alike: the exact interval of as many recordings, all right or all wrong, takes its place.
 
-    Source: Efron and Tibshirani 1993, ch. 13; a cluster bootstrap, the ratio of sums in each draw.
+    Source: Efron and Tibshirani 1993, ch. 13; a cluster bootstrap, the ratio of sums in each draw. Clopper and Pearson
+    1934 (the exact interval).
     """
     _, place = np.unique(recordings, return_inverse=True)
     clips, hits = np.bincount(place), np.bincount(place, weights=correct)
     if len(clips) < 2:
         return [0.0, 1.0]
+    if np.all(correct) or not np.any(correct):
+        low = 0.025 ** (1 / len(clips))
+        return [low, 1.0] if np.all(correct) else [0.0, 1 - low]
     kinds, occurrences = np.unique(np.stack([hits, clips], axis=1), axis=0, return_counts=True)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(len(clips), occurrences / len(clips), size=resamples)  # [resamples, kinds]

@@ -58,6 +58,7 @@ def write(
     metrics,
     facts,
     tables=(),
+    more=(),
     pictures=(),
     mistakes=None,
     settings=None,
@@ -72,6 +73,7 @@ def write(
       metrics: what `metrics.evaluate` returns.
       facts: {name: value} shown under the headline: data set, test fold, model.
       tables: Tables, before the figures.
+      more: Tables, after the classes.
       pictures: Pictures, copied into the page.
       mistakes: DataFrame of clips to look at with path, label, predicted, score, correct and, as far
         as there are classes, second and second_score (`predictions.worst_mistakes`).
@@ -92,6 +94,7 @@ def write(
         before=[*tables, Table("Figures", "The whole test", ["figure", "value"], list(totals(metrics).items()))],
         classes=_class_table(metrics["per_class"]),
         mixups=_mixup_table(metrics),
+        more=more,
         pictures=pictures,
         after=[*_mistake_table(mistakes), *_skipped_table(skipped)],
         settings=_settings_table(settings) if settings else None,
