@@ -36,8 +36,8 @@ def predict(scorer, files, hop, threshold=None):
 
     Returns:
       (table, faults): a row per whole file in order: path, label, best, score, second, second_score, third, third_score
-      (as far as there are classes; best is the class of the highest score, whatever the label); and a DataFrame of path, fault of the others. Paths that are not UTF-8 are as
-      `audio_files.as_text` has them.
+      (as far as there are classes; best is the class of the highest score, whatever the label); and a DataFrame of
+      path, fault of the others. Paths that are not UTF-8 are as `audio_files.as_text` has them.
     """
     faults, names, described = {}, [audio_files.as_text(file) for file in files], scorer.described
     with bar("scoring files", unit="file") as on_progress:
