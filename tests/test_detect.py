@@ -120,13 +120,16 @@ def ended_by(number, home, out, moment):
     return started.returncode, errors
 
 
-def test_ctrl_c_is_answered_in_a_word(home):
+@pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["while_processes_start", "while_they_import"])
+def test_ctrl_c_is_answered_in_a_word(seconds, home):
+    out = f"stopped_{seconds}"
+
     def beginning():
-        begun = (home / "stopped/settings.json").exists()
-        time.sleep(1.0 if begun else 0)  # then the other processes are importing
+        begun = (home / out / "settings.json").exists()
+        time.sleep(seconds if begun else 0)
         return begun
 
-    code, errors = ended_by(signal.SIGINT, home, "stopped", beginning)
+    code, errors = ended_by(signal.SIGINT, home, out, beginning)
     assert (code, errors.splitlines()[-1:]) == (130, ["interrupted"])
     assert "Traceback" not in errors
 

@@ -12,7 +12,7 @@ CONTEXT = multiprocessing.get_context("spawn")  # TensorFlow's threads do not ou
 
 
 def started(number, work, *arguments, queues):
-    """Start processes that ignore SIGINT: it comes to their parent, too, which ends them.
+    """Start processes that SIGINT does not reach: it comes to their parent, too, which ends them.
 
     Args:
       number: of processes.
@@ -25,7 +25,7 @@ def started(number, work, *arguments, queues):
     """
     packed = pickle.dumps((work, arguments))
     processes = [CONTEXT.Process(target=_begin, args=(packed, *queues), daemon=True) for _ in range(number)]
-    with _interrupts_ignored():
+    with _interrupts_blocked():
         for process in processes:
             process.start()
     return processes
@@ -43,13 +43,10 @@ def _end_with_parent():
 
 
 @contextlib.contextmanager
-def _interrupts_ignored():
-    """What is started meanwhile ignores SIGINT from its beginning."""
-    if threading.current_thread() is not threading.main_thread():  # which only may set this
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_blocked():
+    """What is started meanwhile never gets SIGINT; one that comes to this process meanwhile is not lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
