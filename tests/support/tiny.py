@@ -34,10 +34,20 @@ def classifier_of(audio=AUDIO, names=("high", "low", "middle", "noise"), width=0
         for layer in network.layers:
             if hasattr(layer, "adapt"):
                 layer.adapt(keras.Model(network.input, layer.input).predict(log_mels, verbose=0))
-        for _ in range(30):
-            network(log_mels, training=True)
+        _settle(network, log_mels)
         _spread(network, log_mels)
     return Classifier(model, audio, audio.clip_samples // 2, "repeat", tuple(names), config.architectures)
+
+
+def _settle(network, log_mels):
+    """Give batch normalizations the mean and variance of these clips, in one pass."""
+    norms = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    network(log_mels, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _spread(network, log_mels):
