@@ -9,7 +9,7 @@ arecord -f S16_LE -r 44100 | python -m urbansound.detect --model=runs/… --out=
 
 import functools
 import json
-import math
+import os
 import sys
 import zoneinfo
 
@@ -93,11 +93,16 @@ def _recordings(plan, paths):
     from urbansound.inference.recordings import detect_all
     from urbansound.progress import bar
 
+    if not any(FORMAT.value):
+        raise InputError("format names no table; pass --format=csv, or leave it out")
     if paths != [STANDARD_INPUT]:
+        _check_clips(paths)
         found = audio_files.find(paths)
         if found.summary:
             print(shown(found.summary), file=sys.stderr)
-        paths = list(dict.fromkeys(found.files))
+        paths = list({os.path.realpath(path): path for path in reversed(found.files)}.values())[::-1]
+        if len(paths) < len(found.files):
+            print(f"given more than once: {len(found.files) - len(paths)}", file=sys.stderr)
     with bar("listening", unit="recording") as on_progress:
         show = lambda done, total, rate: on_progress(round(done, 2), total, f"{rate:,.0f} times real time")  # noqa: E731
         summary = detect_all(plan, paths, OUT.value, FORMAT.value, JOBS.value, _printer(PRINT.value), show)
@@ -129,6 +134,14 @@ def _live(plan):
     return 2 if session.fault else 0
 
 
+def _check_clips(paths):
+    """Raise InputError where the clips would lie in a folder that is listened to, and be taken for recordings."""
+    for path in paths if CLIPS.value else ():
+        folder, clips = os.path.realpath(path), os.path.realpath(CLIPS.value)
+        if os.path.isdir(folder) and os.path.commonpath([folder, clips]) == folder:
+            raise InputError(f"{CLIPS.value}: lies in {path}, so that clips would be recordings; pass another --clips")
+
+
 def _threshold(text):
     if text is None or text == "classes":
         return text
@@ -136,8 +149,8 @@ def _threshold(text):
         threshold = float(text)
     except ValueError:
         threshold = 0.0
-    if not 0 < threshold < math.inf:
-        raise InputError(f"threshold must be a number above 0, or classes. Received: {text}")
+    if not 0 < threshold <= 1:
+        raise InputError(f"threshold must be a number above 0 and at most 1, or classes. Received: {text}")
     return threshold
 
 

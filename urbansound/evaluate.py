@@ -36,7 +36,7 @@ COLLAR = flags.DEFINE_list("collar", ["1"], "seconds that an onset may be off; a
 OFFSETS = flags.DEFINE_boolean(
     "offsets", False, "offsets count too: within --collar, or half of the event's length where that is more"
 )
-SEGMENT_SECONDS = flags.DEFINE_float("segment_seconds", 1.0, "length of a segment", lower_bound=1e-3)
+SEGMENT_SECONDS = flags.DEFINE_float("segment_seconds", 1.0, "length of a segment", lower_bound=1e-3, upper_bound=1e6)
 PSDS = flags.DEFINE_boolean("psds", False, "also PSDS, of detect's scores; needs pip install sed_scores_eval==0.0.4")
 flags.adopt_module_key_flags(detect)
 flags.set_default(detect.PRINT, "none")
@@ -75,6 +75,8 @@ def _events():
     collars = _numbers(COLLAR.value)
     if not collars or not all(0 <= collar < math.inf for collar in collars):  # false for NaN
         raise InputError(f"collar must be seconds with commas between. Received: {','.join(COLLAR.value)}")
+    if math.isnan(SEGMENT_SECONDS.value):
+        raise InputError("segment_seconds must be a number")
     from urbansound.files import write_json
     from urbansound.inference import event_evaluation
     from urbansound.report import psds

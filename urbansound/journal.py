@@ -14,6 +14,7 @@ class Journal:
       path: of the file, which is made where it is missing. Half of a last line, which a kill leaves, is taken off.
 
     Attributes:
+      path: of the file.
       entries: list of dicts.
 
     Raises:
@@ -21,9 +22,9 @@ class Journal:
     """
 
     def __init__(self, path):
-        self._path = Path(path)
-        mend(self._path)
-        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        self.path = Path(path)
+        mend(self.path)
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
         try:
             self.entries = [json.loads(line) for line in lines]
         except (ValueError, RecursionError):
@@ -34,7 +35,7 @@ class Journal:
     def add(self, entry):
         """Add an entry; it outlives a loss of power."""
         line = json.dumps(entry, allow_nan=False, ensure_ascii=True) + "\n"
-        with open(self._path, "ab") as file:
+        with open(self.path, "ab") as file:
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())

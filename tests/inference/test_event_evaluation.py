@@ -106,8 +106,11 @@ def write_detected(events, form="csv", done=("a.wav", "b.wav", "deep/a.wav", "de
     )
     (one,) = formats([form]).values()
     one.write(table, f"events/events{one.suffix}", About({}, 0.0, 4000.0))
+    entry = dict.fromkeys(("size", "modified", "begin", "latitude", "longitude", "fault")) | {"seconds": 20.0}
     with open("events/journal.jsonl", "w") as file:
-        file.writelines(json.dumps({"path": f"night/{name}"}) + "\n" for name in done)
+        for path in [f"night/{name}" for name in done]:
+            own = [event for of, *event in events if of == path]
+            file.write(json.dumps({**entry, "path": path, "events": own}) + "\n")
 
 
 @pytest.mark.parametrize("form", ["csv", "sed"])
@@ -115,8 +118,9 @@ def test_labels_and_names_like_formulas_are_those_of_detect_s_tables(night, form
     (night / "=x.wav").touch()
     events = [("night/b.wav", 1.0, 2.0, "=dog", 1.0, 1.0)]
     write_detected(events, form, ("a.wav", "b.wav", "deep/a.wav", "deep/c.flac", "=x.wav"))
-    figures = measure(known("b.wav\t1\t2\t=dog\n"), "events", [1.0], 1.0)
-    assert figures["event_based"][0]["micro"]["f1"] == 1
+    for detected in ("events", f"events/events{formats([form])[form].suffix}"):
+        figures = measure(known("b.wav\t1\t2\t=dog\n"), detected, [1.0], 1.0)
+        assert figures["event_based"][0]["micro"]["f1"] == 1
 
 
 def test_a_folder_of_detect_must_hold_all_recordings(night):
@@ -125,8 +129,26 @@ def test_a_folder_of_detect_must_hold_all_recordings(night):
         InputError, match=r"events: lacks night/b.wav and 1 more; run python -m urbansound.detect on all"
     ):
         measure(known(""), "events", [1.0], 1.0)
-    os.remove("events/events.csv")
-    with pytest.raises(InputError, match=r"events: holds no events.csv or events.sed.tsv; run python"):
+    os.remove("events/journal.jsonl")
+    with pytest.raises(InputError, match=r"events: not a folder of python -m urbansound.detect"):
+        measure(known(""), "events", [1.0], 1.0)
+
+
+def test_two_names_of_one_recording_in_what_was_detected_are_refused(night):
+    write_detected([("night/a.wav", 1.0, 2.0, "dog", 1.0, 1.0)])
+    with open("events/journal.jsonl") as file:
+        lines = file.readlines()
+    with open("events/journal.jsonl", "w") as file:
+        file.writelines([*lines, lines[0].replace("night/a.wav", "other/night/a.wav")])
+    with pytest.raises(InputError, match=r"night/a.wav and other/night/a.wav would both be night/a.wav"):
+        measure(known(""), "events", [1.0], 1.0)
+
+
+def test_a_journal_with_a_line_that_is_no_entry_is_damaged(night):
+    write_detected([("night/a.wav", 1.0, 2.0, "dog", 1.0, 1.0)])
+    with open("events/journal.jsonl", "a") as file:
+        file.write('{"a": 1}\n')
+    with pytest.raises(InputError, match=r"journal.jsonl: damaged; delete it"):
         measure(known(""), "events", [1.0], 1.0)
 
 

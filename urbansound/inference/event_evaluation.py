@@ -11,15 +11,13 @@ import pandas as pd
 
 from urbansound.data import audio_files
 from urbansound.errors import InputError
-from urbansound.inference.output import COMBINED
+from urbansound.inference.output import JOURNAL, entries_of
 from urbansound.journal import Journal
 from urbansound.report import psds as psd_scores
 from urbansound.report.event_metrics import event_based, read_events, segment_based
-from urbansound.report.event_tables import FORMATS
+from urbansound.report.event_tables import SED
 from urbansound.report.score_table import SUFFIX
 from urbansound.text import shown
-
-TABLES = [f"{COMBINED}{FORMATS[name].suffix}" for name in ("csv", "sed")]  # that can be measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +80,9 @@ def measure(known, detected, collars, segment_seconds, offsets=False, psds=False
     Raises:
       InputError: a table can't be read; the folder `detected` lacks a recording; PSDS can't be computed.
     """
-    table = _table(detected)
-    if table != detected:
-        _check_detected(detected, known)
-    estimated, names = read_events(table)
+    estimated, names = _detected(detected, known)
     places = {name: known.recording_of(name) for name in names}
+    _check_names(detected, places)
     estimated = estimated.assign(filename=estimated.filename.map(places))
     outside = estimated.filename.isna()
     tables = known.events, estimated[~outside]
@@ -106,24 +102,31 @@ def measure(known, detected, collars, segment_seconds, offsets=False, psds=False
     }
 
 
-def _table(detected):
-    """The path of the table of all events in a folder of detect; of a table, that itself."""
+def _detected(detected, known):
+    """(events, names) of a table, see `read_events`, or of all recordings that are done in a folder of detect."""
     if not os.path.isdir(detected):
-        return detected
-    for name in TABLES:
-        if (Path(detected) / name).is_file():
-            return Path(detected) / name
-    raise InputError(f"{detected}: holds no {' or '.join(TABLES)}; run python -m urbansound.detect --format=csv")
-
-
-def _check_detected(detected, known):
-    """Raise InputError where a folder of detect lacks a recording: its events would count as missed."""
-    journal = Path(detected) / "journal.jsonl"
-    done = {known.recording_of(entry["path"]) for entry in Journal(journal).entries} if journal.is_file() else set()
-    if lacking := [file for file in known.files if file not in done]:
+        return read_events(detected)
+    path = Path(detected) / JOURNAL
+    if not path.is_file():
+        raise InputError(f"{detected}: not a folder of python -m urbansound.detect; pass one, or a table")
+    entries = entries_of(Journal(path))
+    done = {known.recording_of(name) for name in entries}
+    if lacking := [file for file in known.files if file not in done]:  # their events would count as missed
         raise InputError(
             f"{detected}: lacks {lacking[0]}{_more(lacking)}; run python -m urbansound.detect on all of {known.folder}"
         )
+    rows = [(name, *event[:3]) for name, entry in entries.items() for event in entry["events"]]
+    return pd.DataFrame(rows, columns=SED), list(entries)
+
+
+def _check_names(detected, places):
+    """Raise InputError where two names in `detected` mean one recording: their events would be mixed."""
+    owners = {}
+    for name, file in places.items():
+        if file is not None and owners.setdefault(file, name) != name:
+            raise InputError(
+                f"{detected}: {owners[file]} and {name} would both be {file}; detect each folder into its own --out"
+            )
 
 
 def _score_tables(detected, known):

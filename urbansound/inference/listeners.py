@@ -69,21 +69,23 @@ class Listener:
         self.hop = hop_of(self.scorer, plan.hop_seconds)
         self.settings = plan.settings(self.scorer.described)
 
-    def entry(self, path, say, known=None):
+    def entry(self, path, say, known=None, cut=True):
         """What a journal keeps of a recording, whose scores, pictures and clips are written as the plan says.
 
         Args:
           path: of the recording, str, or STANDARD_INPUT.
           say: called with (EVENTS, list of Event) and (PROGRESS, (seconds, promised seconds or None)).
           known: its entry, where only the clips are missing.
+          cut: whether its clips are to be cut; False where they were, and may have been moved since.
 
         Returns:
-          A dict: path, size, modified (ns; see `state`), begin (ISO 8601 or None), latitude, longitude, seconds, fault
-          (or None), events ([start, end, label, peak, mean] of each), clips (the plan's).
+          A dict: path, absolute (path), size, modified (ns; see `state`), begin (ISO 8601 or None), latitude,
+          longitude, seconds, fault (or None), events ([start, end, label, peak, mean] of each), clips (the plan's where
+          they are there), clips_fault (why some are not, or None).
         """
-        entry = known or self._listened(path, say)
-        fault = cut_clips(self.plan.clips, path, entry["events"]) if self.plan.clips else None
-        return {**entry, "fault": entry["fault"] or fault, "clips": self.plan.clips}
+        entry, clips = known or self._listened(path, say), self.plan.clips
+        fault = cut_clips(clips, path, entry["events"]) if clips and cut else None
+        return {**entry, "clips": None if fault else clips, "clips_fault": fault}
 
     def _listened(self, path, say):
         before = state(path)
@@ -97,6 +99,7 @@ class Listener:
             draw(found, about.start)
         return {
             "path": as_text(path),
+            "absolute": as_text(os.path.abspath(path)),
             **before,
             "begin": about.start.isoformat() if about.start else None,
             "latitude": about.latitude,
@@ -147,7 +150,7 @@ def listen(plan, tasks, jobs, listener, say):
 
     Args:
       plan: a Plan.
-      tasks: (path, known) of each recording, see `Listener.entry`.
+      tasks: (path, known, cut) of each recording, see `Listener.entry`.
       jobs: processes; 1: this one.
       listener: a Listener of the plan, for this process.
       say: called in this process with (place in tasks, kind, value): EVENTS and PROGRESS as `Listener.entry` says them,
@@ -158,8 +161,8 @@ def listen(plan, tasks, jobs, listener, say):
       RuntimeError: a process had a bug.
     """
     if jobs == 1:
-        for place, (path, known) in enumerate(tasks):
-            say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what), known))
+        for place, (path, *what_is_known) in enumerate(tasks):
+            say(place, ENTRY, listener.entry(path, lambda *what, place=place: say(place, *what), *what_is_known))
         return
     waiting, told = children.CONTEXT.Queue(), children.CONTEXT.Queue()
     for task in [*enumerate(tasks), *[None] * jobs]:
@@ -199,8 +202,8 @@ def _work(plan, threads, waiting, told):
     place = None
     try:
         listener = Listener(plan)
-        for place, (path, known) in iter(waiting.get, None):
-            entry = listener.entry(path, lambda *what, place=place: told.put((place, *what)), known)
+        for place, (path, *what_is_known) in iter(waiting.get, None):
+            entry = listener.entry(path, lambda *what, place=place: told.put((place, *what)), *what_is_known)
             told.put((place, ENTRY, entry))
     except Exception as error:
         fault = str(error) if isinstance(error, InputError) else system_fault(error)

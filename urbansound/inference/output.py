@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
 from urbansound.files import PARTS, lock, read_json, remove_parts, write_json
 from urbansound.inference.clips import clip_paths
@@ -23,7 +24,10 @@ from urbansound.report import event_tables, score_table
 from urbansound.report.event_tables import COLUMNS
 
 COMBINED = "events"  # the name of the tables of all recordings
+JOURNAL = "journal.jsonl"
+CLIP_SETTINGS = ".detect.json"  # in the folder of the clips: what settings.json is in that of the tables
 EVENT_COLUMNS = ["start", "end", "label", "peak", "mean"]
+ENTRY_KEYS = {"path", "size", "modified", "begin", "latitude", "longitude", "seconds", "fault", "events"}
 
 
 def table_path(out, path, suffix):
@@ -33,11 +37,12 @@ def table_path(out, path, suffix):
 
 
 def check_places(out, paths):
-    """Raise InputError where the tables of two recordings would lie at one place."""
-    places = {}
+    """Raise InputError where the tables of two recordings would lie at one place, or their names be one as text."""
+    places, names = {}, {}
     for path in paths:
-        if (other := places.setdefault(table_path(out, path, ""), path)) != path:
-            raise InputError(f"{other} and {path}: their tables would have one name; leave out one of them")
+        for known, place in ((places, table_path(out, path, "")), (names, as_text(path))):
+            if (other := known.setdefault(place, path)) != path:
+                raise InputError(f"{other} and {path}: their tables would have one name; leave out one of them")
 
 
 @contextlib.contextmanager
@@ -64,6 +69,7 @@ def open_output(out, forms, about, clips=None):
             Path(clips).mkdir(parents=True, exist_ok=True)
             if locks.enter_context(lock(clips)):
                 remove_parts(clips, f"*/{PARTS}")
+            _keep_settings(Path(clips) / CLIP_SETTINGS, about, f"{clips}: the clips were cut", "--clips")
         yield Output(Path(out), forms, about)
 
 
@@ -71,16 +77,24 @@ def _begin(out, about):
     """Keep the settings in a new folder; refuse others in one that is there."""
     path = out / event_tables.SETTINGS
     if path.exists():
-        kept = read_json(path)
-        names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
-        # As the flag is called.
-        names = list(dict.fromkeys("threshold" if name in ("on", "known_only") else name for name in names))
-        if names:
-            raise InputError(f"{out}: was made with other settings ({', '.join(names)}); pass another --out")
+        _keep_settings(path, about, f"{out}: was made", "--out")
     elif any(name.name != ".lock" for name in out.iterdir()):
         raise InputError(f"{out}: holds other files; pass another --out")
     else:
         write_json(path, about.provenance)
+
+
+def _keep_settings(path, about, what, flag):
+    """Write the settings to a file; refuse others where there is one."""
+    if not path.exists():
+        write_json(path, about.provenance)
+        return
+    kept = read_json(path)
+    names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
+    # As the flag is called.
+    names = list(dict.fromkeys("threshold" if name in ("on", "known_only") else name for name in names))
+    if names:
+        raise InputError(f"{what} with other settings ({', '.join(names)}); pass another {flag}")
 
 
 class Output:
@@ -92,8 +106,15 @@ class Output:
 
     def __init__(self, out, forms, about):
         self._out, self._forms, self._about = out, forms, about
-        self._journal = Journal(out / "journal.jsonl")
-        self.entries = {entry["path"]: entry for entry in self._journal.entries}
+        self._journal = Journal(out / JOURNAL)
+        self.entries = entries_of(self._journal)
+
+    def check_recordings(self, paths):
+        """Raise InputError where a path was that of another recording, which is still there, in another folder."""
+        for path in paths:
+            known = self.entries.get(as_text(path), {}).get("absolute")
+            if known and known != as_text(os.path.abspath(path)) and os.path.exists(known):
+                raise InputError(f"{path}: was {known} in {self._out}; pass another --out, or whole paths")
 
     def keep(self, path, entry, suffixes=()):
         """Write the tables of a recording, and its entry into the journal; remove files of the recording as it was.
@@ -125,13 +146,30 @@ class Output:
                 form.write(_events(entry), place, self._about)
 
     def combine(self, entries):
-        """Write the tables of all these recordings."""
+        """Write the tables of all recordings that are still there, these first; also those of other forms."""
+        earlier = [entry for entry in self.entries.values() if os.path.exists(entry.get("absolute") or "")]
+        entries = list({entry["path"]: entry for entry in [*entries, *earlier]}.values())
         tables = [_events(entry) for entry in entries]
         events = pd.concat(tables, ignore_index=True)[COLUMNS]
         durations = {entry["path"]: entry["seconds"] for entry in entries}
-        for form in self._forms.values():
+        kept = {name: form for name, form in event_tables.FORMATS.items() if self._combined(form).exists()}
+        for form in (kept | self._forms).values():
             table = event_tables.in_sequence(events, durations) if form.one_axis else events
-            form.write(table, self._out / f"{COMBINED}{form.suffix}", self._about)
+            form.write(table, self._combined(form), self._about)
+
+    def _combined(self, form):
+        return self._out / f"{COMBINED}{form.suffix}"
+
+
+def entries_of(journal):
+    """{path as text: entry} of a Journal of recordings.
+
+    Raises:
+      InputError: an entry is none of `Listener.entry`.
+    """
+    if not all(entry.keys() >= ENTRY_KEYS for entry in journal.entries):
+        raise InputError(f"{journal.path}: damaged; delete it to begin anew")
+    return {entry["path"]: entry for entry in journal.entries}
 
 
 def is_of_state(entry, state):

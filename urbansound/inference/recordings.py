@@ -60,11 +60,12 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
     forms, plan = planned(plan, out, formats)
     listener = Listener(plan)
     with open_output(out, forms, about(listener), plan.clips) as output:
+        output.check_recordings(paths)
         tasks = [task for path in paths if (task := _task(path, output, plan))]
         progress = _Progress(len(paths), len(paths) - len(tasks), on_progress)
 
         def say(place, kind, value):
-            path, known = tasks[place]
+            path, known, _ = tasks[place]
             if kind == EVENTS and on_events:
                 on_events(path, value)
             elif kind == PROGRESS:
@@ -92,20 +93,24 @@ def planned(plan, out, formats):
 
 
 def _task(path, output, plan):
-    """(path, known entry or None) of a recording as `Listener.entry` takes them; None where all is done."""
+    """(path, known entry or None, cut) of a recording as `Listener.entry` takes them; None where all is done."""
     entry = output.entries.get(as_text(path))
     if entry is None or entry["size"] is None or not is_of_state(entry, state(path)):  # a pipe's sound comes anew
-        return path, None
+        return path, None, True
+    if entry["fault"] and not entry["seconds"]:  # what stood in the way may be gone
+        return path, None, True
+    cut = entry.get("clips") != plan.clips
     if not all(plan.place(path, suffix).exists() for suffix in plan.suffixes(entry["seconds"])):
-        return path, None
-    if plan.clips and entry.get("clips") != plan.clips:
-        return path, entry
+        return path, None, cut
+    if plan.clips and cut:
+        return path, entry, True
     output.mend(path, entry)
     return None
 
 
 def _summary(entries, progress):
-    faults = [(entry["path"], entry["fault"]) for entry in entries if entry["fault"]]
+    kinds = ("fault", "clips_fault")
+    faults = [(entry["path"], entry[kind]) for entry in entries for kind in kinds if entry.get(kind)]
     return Summary(
         seconds=sum(entry["seconds"] for entry in entries),
         listened=progress.seconds,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import functools
 import tempfile
 
 import numpy as np
@@ -34,6 +35,14 @@ def open_timeline(scorer, hop, folder):
         yield Timeline(scorer, hop, mels, scores)
 
 
+@functools.lru_cache(maxsize=1)
+def _compiled(audio):
+    """`log_mel` as a graph: of operations outside of one, TensorFlow keeps kilobytes for each call."""
+    samples = tf.TensorSpec([None], tf.float32)
+    graph = tf.function(lambda sound: log_mel(sound, audio), input_signature=[samples], autograph=False)
+    return lambda sound: graph(sound).numpy()
+
+
 class Timeline:
     """Takes the sound and the scores of one recording as they come, and draws them at the end; see `open_timeline`.
 
@@ -46,10 +55,7 @@ class Timeline:
         self._audio = dataclasses.replace(
             audio, mean_level=None, log="db", log_floor=1e-10, top_db=None, padding="zeros"
         )
-        # Compiled: of operations outside a graph, TensorFlow keeps kilobytes for each call.
-        samples = tf.TensorSpec([None], tf.float32)
-        compiled = tf.function(lambda sound: log_mel(sound, self._audio), input_signature=[samples], autograph=False)
-        self._log_mel = lambda sound: compiled(sound).numpy()
+        self._log_mel = _compiled(self._audio)
         self._to_middle = (audio.clip_samples - hop) / 2 / audio.sample_rate
         self._mels = Hours(audio.hop_length / audio.sample_rate, mels)
         self._scores = Hours(hop / audio.sample_rate, scores)

@@ -19,6 +19,7 @@ from urbansound.report.event_tables import GUARDED, SED
 from urbansound.report.tables import LABEL_WIDTH, percent
 from urbansound.text import columns, padded, shorten, shown
 
+MAX_SECONDS = 1e9  # of a recording, some thirty years
 OWN_NAMES = {"path": "filename", "start": "onset", "end": "offset", "label": "event_label"}  # of detect's tables
 
 
@@ -51,12 +52,12 @@ def read_events(path):
     table = table.loc[(table[SED[1:]] != "").any(axis=1), SED]
     for name in ("onset", "offset"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    fit = np.isfinite(table.offset) & (table.onset >= 0) & (table.onset <= table.offset) & (table.event_label != "")
+    fit = (table.onset >= 0) & (table.onset <= table.offset) & (table.offset <= MAX_SECONDS) & (table.event_label != "")
     if not fit.all():
         row = int(np.flatnonzero(~fit)[0])
         raise InputError(
-            f"{path}: row {table.index[row] + 2}: needs an onset of 0 s or more, an offset that is not before it, and "
-            "a label"
+            f"{path}: row {table.index[row] + 2}: needs an onset of 0 s or more, an offset that is not before it "
+            f"(nor beyond {MAX_SECONDS:g} s), and a label"
         )
     return table.reset_index(drop=True), files
 
