@@ -124,10 +124,10 @@ def test_predict_agrees_with_the_table_of_the_run(trained):
     done = command("predict", f"--run_dir={home / 'run'}", "--format=csv", "--threshold=0", *known.path[:3], cwd=home)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("path,label,score,second,second_score,third,third_score")
+    assert lines[0].startswith("path,label,best,score,second,second_score,third,third_score")
     for line, row in zip(lines[1:], known.itertuples(), strict=False):
-        path, label, score = line.split(",")[:3]
-        assert (path, label) == (row.path, row.predicted)
+        path, label, best, score = line.split(",")[:4]
+        assert (path, label, best) == (row.path, row.predicted, row.predicted)
         # The run scored the cached waveform, int16 steps of the clip's peak; this one is from the file.
         assert float(score) == pytest.approx(row.score, abs=1e-3)
 
