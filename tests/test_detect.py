@@ -92,6 +92,7 @@ def ended_by(number, home, out, moment):
     with subprocess.Popen(
         arguments, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it may come ignored
     ) as started:  # fmt: skip
         while started.poll() is None and not moment():
             time.sleep(0.002)

@@ -24,7 +24,7 @@ CASES = {name: {"model": name, **PLAIN.get(name, {})} for name in models.names()
 CASES["cnn with a cepstrum"] = {"model": "cnn", "cepstrum": True}
 # float32: sums in another order. float16: 11 bits of each weight. int8: 8 bits of weights and activations, in models
 # whose weights are random, with a head so steep that its classes differ, and up to fifty layers.
-MEAN_DIFFERENCE = {"float32": 3e-5, "float16": 0.01, "int8": 0.06, "int8_spectrogram": 0.08}
+MEAN_DIFFERENCE = {"float32": 3e-5, "float16": 0.03, "int8": 0.06, "int8_spectrogram": 0.08}
 # Rounding through fifty layers of random weights leaves no scores to compare.
 ONLY_PRECISION = {("resnet50", "int8"), ("resnet50", "int8_spectrogram")}
 KINDS = {quantization.KIND.INT8: INT8, quantization.KIND.FLOAT32: FLOAT, quantization.KIND.FLOAT16: "float16"}
