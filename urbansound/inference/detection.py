@@ -10,7 +10,7 @@ from urbansound.errors import InputError
 from urbansound.inference.classifier import WINDOWS_AT_ONCE, hop_samples
 from urbansound.inference.events import EventFinder, EventSettings, events_table
 from urbansound.inference.windows import windows
-from urbansound.report.trust import known
+from urbansound.report.trust import of_classes
 
 CLASSES = "classes"  # for a threshold: each class has its own
 THRESHOLD = 0.5
@@ -113,7 +113,7 @@ def detect_stream(scorer, stream, hop, settings=None, on_events=None, on_progres
     cut = windows(blocks(), audio.clip_samples, hop, scorer.described.short_clips, WINDOWS_AT_ONCE)
     for starts, batch in cut:
         scores, times = scorer.score(batch), starts.astype(np.float64) / audio.sample_rate
-        keep(finder.add(_of_classes(scores, scorer.described) if settings.known_only else scores, times))
+        keep(finder.add(_without_others(scores, scorer.described) if settings.known_only else scores, times))
         for output in outputs:
             output.add(scores, times)
     seconds = samples / audio.sample_rate
@@ -123,6 +123,6 @@ def detect_stream(scorer, stream, hop, settings=None, on_events=None, on_progres
     return Detection(events_table(found), seconds, stream.fault)
 
 
-def _of_classes(scores, described):
+def _without_others(scores, described):
     """Scores [windows, classes], 0 where a window is none of the classes by the model's thresholds."""
-    return scores * (known(scores, described.thresholds) >= described.thresholds["none"])[:, np.newaxis]
+    return scores * of_classes(scores, described.thresholds)[:, np.newaxis]

@@ -15,7 +15,7 @@ from urbansound.inference.classifier import score_sounds
 from urbansound.inference.listeners import STANDARD_INPUT
 from urbansound.progress import bar
 from urbansound.report.metrics import rank
-from urbansound.report.trust import known
+from urbansound.report.trust import of_classes
 from urbansound.targets import NONE
 
 PLACES = ("best", "second", "third")
@@ -58,8 +58,8 @@ def _labels(scores, described, thresholds):
     kind = targets.of(described.targets)
     labels = kind.labels(kind.decide(scores, thresholds), described.class_names)
     if thresholds is not None:
-        unknown = known(scores, thresholds) < thresholds["none"]
-        labels = [NONE if of_none else label for label, of_none in zip(labels, unknown, strict=True)]
+        known = of_classes(scores, thresholds)
+        labels = [label if is_known else NONE for label, is_known in zip(labels, known, strict=True)]
     return [label or NONE for label in labels]
 
 

@@ -76,12 +76,9 @@ def open_output(out, forms, about, clips=None):
 def _begin(out, about):
     """Keep the settings in a new folder; refuse others in one that is there."""
     path = out / event_tables.SETTINGS
-    if path.exists():
-        _keep_settings(path, about, f"{out}: was made", "--out")
-    elif any(name.name != ".lock" for name in out.iterdir()):
+    if not path.exists() and any(name.name != ".lock" for name in out.iterdir()):
         raise InputError(f"{out}: holds other files; pass another --out")
-    else:
-        write_json(path, about.provenance)
+    _keep_settings(path, about, f"{out}: was made", "--out")
 
 
 def _keep_settings(path, about, what, flag):

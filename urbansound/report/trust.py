@@ -88,6 +88,11 @@ def known(scores, thresholds):
     return expit(log_scores(scores) @ np.array(list(thresholds["weights"].values())) + thresholds["bias"])
 
 
+def of_classes(scores, thresholds):
+    """Whether sounds belong to any class by these thresholds, bool [clips]; arguments as those of `known`."""
+    return known(scores, thresholds) >= thresholds["none"]
+
+
 def measure(targets, decided, scores, thresholds):
     """What a run's thresholds do on its test clips.
 
@@ -104,7 +109,7 @@ def measure(targets, decided, scores, thresholds):
       `n_recordings` of the fit. What is undefined is None.
     """
     truth = np.asarray(targets) >= 0.5
-    accepted, right = known(scores, thresholds) >= thresholds["none"], (truth == decided).all(axis=1)
+    accepted, right = of_classes(scores, thresholds), (truth == decided).all(axis=1)
     classes = {}
     for i, (label, threshold) in enumerate(thresholds["classes"].items()):
         above, true = scores[:, i] >= threshold, truth[:, i]
