@@ -6,6 +6,7 @@ import numpy as np
 
 from export.serving import latency
 from export.tflite import profile
+from urbansound import cores
 from urbansound.report import figures, trust
 from urbansound.report.tables import measure_of
 
@@ -87,7 +88,7 @@ def too_much_lost(files, max_accuracy_drop):
 
 
 def _costs(path, classifier):
-    threads = {"one_thread": 1, "all_threads": profile.all_cores()}
+    threads = {"one_thread": 1, "all_threads": cores.usable()}
     if path.is_dir():
         samples, missing = classifier.audio.clip_samples, {"frontend": None, "backbone": None}
         times = {k: latency.measure(path, samples, n) | missing for k, n in threads.items()}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from export import provenance
 from export.measurement import too_much_lost
-from export.tflite import profile
+from urbansound import cores
 from urbansound.files import write_json, write_text
 from urbansound.report import style
 from urbansound.report.tables import headline, in_words, measure_of, percent
@@ -234,7 +234,7 @@ def _machine():
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": profile.all_cores(),
+        "cores": cores.usable(),
         "system": platform.system(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,

@@ -4,7 +4,6 @@ The front-end of a file is its operations up to the last one in the name scope `
 """
 
 import math
-import os
 import time
 from collections import Counter
 
@@ -84,11 +83,6 @@ def latency(content, threads=1, runs=50):
         "frontend": before,
         "backbone": max(medians[0] - (before or 0), 0.0),
     }
-
-
-def all_cores():
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def arena_bytes(content):

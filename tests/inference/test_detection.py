@@ -1,6 +1,7 @@
 """Events of a recording by blocks are those of its whole waveform; one that breaks off keeps what came before."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -75,8 +76,11 @@ def test_a_hop_that_leaves_gaps_is_refused(seconds):
         detection.hop_of(SCORER, seconds)
 
 
-def test_a_hop_is_a_quarter_of_a_window_by_default():
-    assert detection.hop_of(SCORER, None) == 1000
+@pytest.mark.parametrize(("window", "hop"), [(0.5, 0.25), (4.0, 1.0)])
+def test_a_hop_is_half_a_window_and_at_most_a_second_by_default(window, hop):
+    audio = dataclasses.replace(AUDIO, clip_seconds=window)
+    described = dataclasses.replace(SCORER.described, audio=audio)
+    assert detection.hop_of(dataclasses.replace(SCORER, described=described), None) == hop * RATE
 
 
 # ln(p / (1 - p)) of "loud" alone: windows at least half as loud as "loud" can be are known.
@@ -93,11 +97,11 @@ def test_windows_that_are_none_of_the_classes_begin_no_event_but_under_a_thresho
 
 def test_a_threshold_means_the_same_number_for_all_classes_or_the_model_s_own():
     described = dataclasses.replace(SCORER.described, thresholds=THRESHOLDS)
-    assert detection.event_settings(described, "classes", gap_seconds=2.0) == EventSettings(
-        on=THRESHOLDS["classes"], gap_seconds=2.0, known_only=True
-    )
-    assert detection.event_settings(described, 0.3) == EventSettings(on=0.3)
-    assert detection.event_settings(described) == EventSettings(on=0.5, known_only=True)
-    assert detection.event_settings(SCORER.described) == EventSettings(on=0.5)  # a model without thresholds
+    settings = functools.partial(EventSettings, filled=detection.FILLED)
+    own = settings(on=THRESHOLDS["classes"], gap_seconds=2.0, known_only=True)
+    assert detection.event_settings(described, "classes", gap_seconds=2.0) == own
+    assert detection.event_settings(described, 0.3) == settings(on=0.3)
+    assert detection.event_settings(described) == settings(on=0.5, known_only=True)
+    assert detection.event_settings(SCORER.described) == settings(on=0.5)  # a model without thresholds
     with pytest.raises(InputError, match="the model has no thresholds"):
         detection.event_settings(SCORER.described, "classes")

@@ -8,6 +8,7 @@ from small_run import AUDIO, run_of
 
 from export.serving import savedmodel
 from export.tflite import convert, metadata
+from urbansound import cores
 from urbansound.errors import InputError
 from urbansound.files import write_json
 from urbansound.inference import scorer
@@ -52,6 +53,16 @@ def test_every_form_gives_the_scores_of_the_run(form, tolerance, models, run):
     assert opened.described.short_clips == "repeat"
     assert len(opened.sha256) == 64
     np.testing.assert_allclose(opened.score(windows(5)), classifier.score_windows(windows(5)), atol=tolerance)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_tflite_file_scores_alike_on_any_number_of_cores(threads, models, monkeypatch):
+    monkeypatch.setenv(cores.THREADS, threads)
+    score = scorer.open_model(models["int8"]).score
+    with pytest.raises(ValueError, match="Dimension mismatch"):  # the interpreters stay good for what comes next
+        score(np.zeros((5, 3), np.float32))
+    one_by_one = np.concatenate([score(window[np.newaxis]) for window in windows(20)])
+    np.testing.assert_array_equal(score(windows(20)), one_by_one)
 
 
 def test_a_run_that_is_calibrated_later_is_another_model(run, tmp_path):

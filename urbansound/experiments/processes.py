@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+from urbansound import cores
 from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.run import Run
@@ -84,14 +85,12 @@ def _train_one(run, jobs, processes, evaluate, quiet):
     logged = quiet or jobs > 1
     if not quiet:
         _say(f"{run.path.name}: training")
-    # Side by side, each takes its share of the cores: a process uses all of them otherwise.
-    threads = {"TF_NUM_INTRAOP_THREADS": str(max((os.cpu_count() or 1) // jobs, 1))} if jobs > 1 else {}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(run.file("train.log"), "a")) if logged else None
         # The pipe ends with this process, however it ends: then so does the worker.
         process = subprocess.Popen(
             [sys.executable, "-m", "urbansound.experiments.worker", *_arguments(run, evaluate)],
-            env={**os.environ, **threads},
+            env={**os.environ, **cores.share(jobs)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

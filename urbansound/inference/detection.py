@@ -13,7 +13,10 @@ from urbansound.inference.windows import windows
 from urbansound.report.trust import of_classes
 
 CLASSES = "classes"  # for a threshold: each class has its own
+# Chosen on streets of validation recordings, see configs/README.md.
 THRESHOLD = 0.5
+HOP_SECONDS = 1.0
+FILLED = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Detection:
 
 
 def hop_of(scorer, hop_seconds):
-    """Samples from one window's start to the next's, see `hop_samples`; by default a quarter of a window."""
+    """Samples from one window's start to the next's, see `hop_samples`; default: half a window, at most HOP_SECONDS."""
     audio = scorer.described.audio
-    return hop_samples(audio, audio.clip_seconds / 4 if hop_seconds is None else hop_seconds)
+    return hop_samples(audio, min(audio.clip_seconds / 2, HOP_SECONDS) if hop_seconds is None else hop_seconds)
 
 
 def event_settings(described, threshold=None, **others):
@@ -54,7 +57,7 @@ def event_settings(described, threshold=None, **others):
         raise InputError("the model has no thresholds (no clip validated it); pass --threshold=NUMBER, or none")
     known_only = thresholds is not None and threshold in (None, CLASSES)
     on = {None: THRESHOLD, CLASSES: thresholds and thresholds["classes"]}.get(threshold, threshold)
-    return EventSettings(on=on, known_only=known_only, **others)
+    return EventSettings(on=on, filled=FILLED, known_only=known_only, **others)
 
 
 def detect(scorer, source, hop, settings=None, *others, **named):

@@ -8,6 +8,7 @@ import queue
 import traceback
 from collections.abc import Callable
 
+from urbansound import cores
 from urbansound.audio.recorder import Origin, origin
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError, system_fault
@@ -30,7 +31,7 @@ class Plan:
     Attributes:
       model: path of what `open_model` opens.
       window_seconds: of a window; None: the model's own.
-      hop_seconds: from one window's start to the next's; None: a quarter of a window.
+      hop_seconds: from one window's start to the next's; None: that of `hop_of`.
       settings: function of a model's Description that returns an EventSettings.
       zone: datetime.tzinfo of recordings that tell none, or None.
       place: function of a recording's path and a suffix that returns where a file of its results lies.
@@ -167,8 +168,7 @@ def listen(plan, tasks, jobs, listener, say):
     waiting, told = children.CONTEXT.Queue(), children.CONTEXT.Queue()
     for task in [*enumerate(tasks), *[None] * jobs]:
         waiting.put(task)
-    threads = str(max((os.cpu_count() or 1) // jobs, 1))
-    processes = children.started(jobs, _work, plan, threads, queues=(waiting, told))
+    processes = children.started(jobs, _work, plan, cores.share(jobs), queues=(waiting, told))
     try:
         left = len(tasks)
         while left:
@@ -196,9 +196,9 @@ def _next(told, processes):
                 raise InputError(fault) from None
 
 
-def _work(plan, threads, waiting, told):
+def _work(plan, environment, waiting, told):
     """What a process of its own does: recordings until there are no more."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = threads
+    os.environ.update(environment)
     place = None
     try:
         listener = Listener(plan)

@@ -8,7 +8,6 @@ give the same files.
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pandas as pd
 import soundfile
 from scipy import fft, signal
 
+from urbansound import cores
 from urbansound.data.synthetic import LICENCE, sounds
 from urbansound.data.synthetic.waves import RATE, log_uniform, tilted_noise, unit
 from urbansound.errors import InputError, reason
@@ -179,7 +179,7 @@ def _write(folder, table, seed, on_progress):
         path = folder / "audio" / f"fold{clip.fold}" / clip.slice_file_name
         _write_wav(path, render(clip, seed), _generator(seed, "encoding", clip.classID, clip.fsID))
 
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(cores.usable())
     try:
         for done, _ in enumerate(pool.map(write_clip, table.itertuples()), 1):
             if on_progress:
