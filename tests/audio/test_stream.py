@@ -1,9 +1,11 @@
 """Recordings block by block: the samples of whole files, faults after what came before them, memory."""
 
+import concurrent.futures
 import os
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -14,7 +16,7 @@ import soxr
 from running import ROOT
 from urbansound.audio.decode import decode_bytes, decode_file
 from urbansound.audio.limits import BLOCK_SECONDS
-from urbansound.audio.stream import open_stream
+from urbansound.audio.stream import Stream, open_stream
 from urbansound.audio.wav_header import FLOAT, PCM
 from urbansound.errors import InputError
 from wav_files import chunk, fmt, noise, riff, written
@@ -56,6 +58,36 @@ def test_blocks_are_what_libsndfile_and_soxr_make_of_the_whole_file(path, format
         expected = soxr.resample(whole, RATE, sample_rate, quality="HQ") if sample_rate != RATE else whole
         np.testing.assert_allclose(waveform, expected, atol=1e-6)
         assert fault is None
+
+
+class Counted:
+    """A sound of two blocks and a fault that counts the blocks."""
+
+    rate, promised, no_numbers, made = RATE, 2 * RATE, "", 0
+
+    def blocks(self):
+        for self.made in (1, 2):
+            yield np.full(RATE, self.made, np.float32)
+        raise InputError("broken off")
+
+
+def test_a_block_is_decoded_ahead_where_there_is_a_thread_for_it():
+    with concurrent.futures.ThreadPoolExecutor(1) as ahead:
+        for sound, executor, made in ((Counted(), ahead, 2), (Counted(), None, 1)):
+            stream = Stream(sound, RATE, executor)
+            ahead.submit(int).result()  # comes after what the stream has submitted
+            assert sound.made == made
+            assert [block[0] for block in stream.blocks()] == [1, 2]
+            assert stream.fault == "broken off"
+
+
+def test_a_file_that_is_not_read_to_its_end_is_closed_with_its_thread(path):
+    path.write_bytes(written(HUM, RATE, format="FLAC"))
+    before = threading.active_count()
+    with open_stream(path, RATE) as stream:
+        next(stream.blocks())
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(("rate", "sample_rate"), [(44100, 16000), (16000, 44100), (192000, 16000), (11025, 48000)])

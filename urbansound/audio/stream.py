@@ -4,6 +4,7 @@ As in `decode`, the content decides how a file is read, and the samples are the 
 samples are decoded by the operations of `wav`, other ones by libsndfile, and soxr changes the rate.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import stat
@@ -27,13 +28,17 @@ def open_stream(source, sample_rate):
       sample_rate: Hz wanted.
 
     Returns:
-      A `Stream`, a context manager that closes the file.
+      A `Stream`, a context manager that closes the file. The next block of a regular file is decoded while the caller
+      has this one, by a thread of its own; a pipe is not read ahead, since closing it would wait for what may not come.
 
     Raises:
       InputError: nothing of it can be decoded; one line, only the fault: the caller knows the path.
     """
     with contextlib.ExitStack() as files:
-        stream = Stream(open_sound(source, files), sample_rate)
+        sound = open_sound(source, files)
+        # Entered last, so that it ends first: no thread reads a file that is closed.
+        ahead = files.enter_context(concurrent.futures.ThreadPoolExecutor(1)) if os.path.isfile(source) else None
+        stream = Stream(sound, sample_rate, ahead)
         stream.close = files.pop_all().close
         return stream
 
@@ -71,7 +76,12 @@ def _open(source, files):
 
 
 class Stream:
-    """A recording that is decoded as far as it is read.
+    """A recording that is decoded as far as it is read, or a block further.
+
+    Args:
+      sound: as `open_sound` returns it.
+      sample_rate: Hz wanted.
+      ahead: executor that decodes the next block while the caller has this one, or None.
 
     Attributes:
       rate: the file's own sample rate in Hz.
@@ -79,12 +89,13 @@ class Stream:
       fault: after the last block, why the file breaks off, a line; None where it is whole.
     """
 
-    def __init__(self, sound, sample_rate):
+    def __init__(self, sound, sample_rate, ahead=None):
         self.rate = sound.rate
         self.seconds = sound.promised / sound.rate if sound.promised else None
         self.fault = None
         blocks = resample_blocks(self._good_blocks(sound), sound.rate, sample_rate)
-        self._blocks = _cut(blocks, BLOCK_SECONDS * sample_rate)
+        blocks = _cut(blocks, BLOCK_SECONDS * sample_rate)
+        self._blocks = blocks if ahead is None else _ahead(blocks, ahead)
         self._first = next(self._blocks, None)  # only then is it certain that there is any
         if self._first is None:
             raise InputError(self.fault or f"holds no sample at {sample_rate} Hz")
@@ -124,6 +135,14 @@ class Stream:
             self.fault = str(error)
         except OSError as error:
             self.fault = f"can't be read after {samples / sound.rate:.1f} s ({reason(error)})"
+
+
+def _ahead(blocks, executor):
+    """The blocks, the next of which is made while the caller has this one."""
+    coming = executor.submit(next, blocks, None)
+    while (block := coming.result()) is not None:
+        coming = executor.submit(next, blocks, None)
+        yield block
 
 
 def _numbers(block):
