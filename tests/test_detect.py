@@ -76,7 +76,7 @@ def test_each_recording_has_tables_and_the_folder_says_how_they_were_made(unbrok
     settings = json.loads(files["settings.json"])
     assert settings["model"] == "run"
     assert settings["model_sha256"].startswith("sha256:")
-    assert (settings["window_seconds"], settings["window_hop_seconds"], settings["on"]) == (0.5, 0.25, 0.6)
+    assert (settings["window_seconds"], settings["window_hop_seconds"], settings["on"]) == (0.5, 0.125, 0.6)
 
 
 def test_several_processes_find_the_same(unbroken, home):

@@ -33,7 +33,7 @@ DEVICE = flags.DEFINE_string("device", None, "with --live: the input device's nu
 PRINT = flags.DEFINE_enum("print", "text", ["text", "jsonl", "none"], "how events are printed as they are found")
 WINDOW_SECONDS = flags.DEFINE_float("window_seconds", None, "length of a window; default: the model's own")
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
-    "window_hop_seconds", None, "from one window's start to the next's; default: half a window, at most 1"
+    "window_hop_seconds", None, "from one window's start to the next's; default: a quarter of a window"
 )
 SMOOTH_SECONDS = flags.DEFINE_float("smooth_seconds", 1.0, "scores are means over windows this far apart")
 THRESHOLD = flags.DEFINE_string(

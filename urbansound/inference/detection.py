@@ -15,7 +15,6 @@ from urbansound.report.trust import of_classes
 CLASSES = "classes"  # for a threshold: each class has its own
 # Chosen on streets of validation recordings, see configs/README.md.
 THRESHOLD = 0.5
-HOP_SECONDS = 1.0
 FILLED = 0.4
 
 
@@ -35,9 +34,9 @@ class Detection:
 
 
 def hop_of(scorer, hop_seconds):
-    """Samples from one window's start to the next's, see `hop_samples`; default: half a window, at most HOP_SECONDS."""
+    """Samples from one window's start to the next's, see `hop_samples`; by default a quarter of a window."""
     audio = scorer.described.audio
-    return hop_samples(audio, min(audio.clip_seconds / 2, HOP_SECONDS) if hop_seconds is None else hop_seconds)
+    return hop_samples(audio, audio.clip_seconds / 4 if hop_seconds is None else hop_seconds)
 
 
 def event_settings(described, threshold=None, **others):

@@ -31,7 +31,7 @@ class Plan:
     Attributes:
       model: path of what `open_model` opens.
       window_seconds: of a window; None: the model's own.
-      hop_seconds: from one window's start to the next's; None: that of `hop_of`.
+      hop_seconds: from one window's start to the next's; None: a quarter of a window.
       settings: function of a model's Description that returns an EventSettings.
       zone: datetime.tzinfo of recordings that tell none, or None.
       place: function of a recording's path and a suffix that returns where a file of its results lies.
