@@ -1,7 +1,6 @@
 """Events of a recording by blocks are those of its whole waveform; one that breaks off keeps what came before."""
 
 import dataclasses
-import functools
 
 import numpy as np
 import pytest
@@ -94,11 +93,11 @@ def test_windows_that_are_none_of_the_classes_begin_no_event_but_under_a_thresho
 
 def test_a_threshold_means_the_same_number_for_all_classes_or_the_model_s_own():
     described = dataclasses.replace(SCORER.described, thresholds=THRESHOLDS)
-    settings = functools.partial(EventSettings, filled=detection.FILLED)
-    own = settings(on=THRESHOLDS["classes"], gap_seconds=2.0, known_only=True)
-    assert detection.event_settings(described, "classes", gap_seconds=2.0) == own
-    assert detection.event_settings(described, 0.3) == settings(on=0.3)
-    assert detection.event_settings(described) == settings(on=0.5, known_only=True)
-    assert detection.event_settings(SCORER.described) == settings(on=0.5)  # a model without thresholds
+    assert detection.event_settings(described, "classes", gap_seconds=2.0) == EventSettings(
+        on=THRESHOLDS["classes"], gap_seconds=2.0, known_only=True
+    )
+    assert detection.event_settings(described, 0.3) == EventSettings(on=0.3)
+    assert detection.event_settings(described) == EventSettings(on=0.5, known_only=True)
+    assert detection.event_settings(SCORER.described) == EventSettings(on=0.5)  # a model without thresholds
     with pytest.raises(InputError, match="the model has no thresholds"):
         detection.event_settings(SCORER.described, "classes")

@@ -13,9 +13,7 @@ from urbansound.inference.windows import windows
 from urbansound.report.trust import of_classes
 
 CLASSES = "classes"  # for a threshold: each class has its own
-# Chosen on streets of validation recordings, see configs/README.md.
 THRESHOLD = 0.5
-FILLED = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +54,7 @@ def event_settings(described, threshold=None, **others):
         raise InputError("the model has no thresholds (no clip validated it); pass --threshold=NUMBER, or none")
     known_only = thresholds is not None and threshold in (None, CLASSES)
     on = {None: THRESHOLD, CLASSES: thresholds and thresholds["classes"]}.get(threshold, threshold)
-    return EventSettings(on=on, filled=FILLED, known_only=known_only, **others)
+    return EventSettings(on=on, known_only=known_only, **others)
 
 
 def detect(scorer, source, hop, settings=None, *others, **named):
