@@ -14,7 +14,7 @@ from export.formats import Job
 from urbansound.audio.length import fit_length
 from urbansound.data import cache
 from urbansound.errors import InputError, system_fault
-from urbansound.files import new_folder, write_text
+from urbansound.files import check_folder, new_folder, write_text
 from urbansound.inference.description import BELIEF, LABELS, Description
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, measure_of, percent
@@ -38,12 +38,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         made or lost more than `max_accuracy_drop`: those are not kept, the others and the report are.
     """
     out = Path(out)
-    if not (name.isascii() and name.isidentifier()):
-        raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
-    if not math.isfinite(max_accuracy_drop):
-        raise InputError(f"max_accuracy_drop must be finite; 100 keeps every file. Received: {max_accuracy_drop}")
-    if os.path.lexists(out):
-        raise InputError(f"{out}: exists already; remove it or pass another --out")
+    _check(out, name, max_accuracy_drop)
     with new_folder(out) as folder:
         clips, entries, targets = clips_of(run, "test")
         expected = score_entries(entries, classifier)
@@ -72,6 +67,16 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         figures = report.write(folder, run, classifier, keras, files, max_accuracy_drop)
         model_card.write(folder, run, classifier, figures)
     _say_what_lacks(out, lost, failed, max_accuracy_drop)
+
+
+def _check(out, name, max_accuracy_drop):
+    if not (name.isascii() and name.isidentifier()):
+        raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
+    if not math.isfinite(max_accuracy_drop):
+        raise InputError(f"max_accuracy_drop must be finite; 100 keeps every file. Received: {max_accuracy_drop}")
+    check_folder(out, "--out")
+    if os.path.lexists(out):
+        raise InputError(f"{out}: exists already; remove it or pass another --out")
 
 
 def _write_labels(folder, described):

@@ -123,15 +123,46 @@ def test_a_full_disk_ends_evaluation_in_a_line_and_leaves_the_old_results(run, m
     assert {**after, ".lock": b""} == {**before, ".lock": b""}
 
 
-@pytest.mark.parametrize("name", ["train", "crossval", "search"])
-@pytest.mark.parametrize("run_dir", ["file", "file/run"])
-def test_a_run_dir_that_is_a_file_or_in_one_is_said_in_a_line(name, run_dir, tone_folder, tmp_path):
-    (tmp_path / "file").write_text("text")
-    (tmp_path / "space.toml").write_text("dropout = [0.3]")
-    more = {"search": ["--space=space.toml"], "crossval": ["--protocol=fixed_epochs"], "train": []}[name]
-    where = ("--dataset=folder", f"--data_dir={tone_folder}", f"--run_dir={run_dir}")
-    done = command(name, *where, *TINY, *more, cwd=tmp_path)
+NEW_RUN = ("--dataset=folder", "--data_dir=clips", *TINY)
+EVENTS = ("--events=known.tsv", "--recordings=clips")
+# Of every command that takes a folder to write into: its flag, and what else it needs.
+FOLDERS = [
+    ("train", "--run_dir", NEW_RUN),
+    ("crossval", "--run_dir", (*NEW_RUN, "--protocol=fixed_epochs")),
+    ("search", "--run_dir", (*NEW_RUN, "--space=space.toml")),
+    ("committee", "--run_dir", ("--run_dirs=run,other",)),
+    ("export", "--out", ("--run_dir=run",)),
+    ("detect", "--out", ("--model=run", "clips")),
+    ("detect", "--clips", ("--model=run", "--out=new", "clips")),
+    ("detect", "--out", ("--model=run", "--live")),
+    ("evaluate", "--out", (*EVENTS, "--model=run")),
+    ("evaluate", "--out", (*EVENTS, "--detected=known.tsv")),
+    ("download", "--data_dir", ("--dataset=esc50",)),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tone_run, tone_folder, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(tone_folder, home / "clips")
+    for name in ("run", "other"):
+        shutil.copytree(tone_run / "run", home / name)
+    (home / "file").write_text("text")
+    (home / "link").symlink_to("nowhere")
+    (home / "space.toml").write_text("dropout = [0.3]")
+    (home / "known.tsv").write_text("filename\tonset\toffset\tevent_label\n")
+    return home
+
+
+@pytest.mark.parametrize(("name", "flag", "others"), FOLDERS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("place", ["file", "file/a/b", "link"])
+def test_a_folder_that_is_a_file_or_in_one_is_said_alike_by_every_command(name, flag, others, place, home):
+    before = sorted(home.rglob("*"))
+    done = command(name, f"{flag}={place}", *others, cwd=home)
     assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    taken = place.partition("/")[0]
+    assert last.removeprefix("error: ").removeprefix(f"{home}/") == f"{taken}: not a folder; pass another {flag}"
     assert "Traceback" not in done.stderr
-    assert "file" in done.stderr.splitlines()[-1]
-    assert (tmp_path / "file").read_text() == "text"
+    assert (home / "file").read_text() == "text"
+    assert sorted(home.rglob("*")) == before

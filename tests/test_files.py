@@ -36,11 +36,23 @@ def test_a_file_that_is_no_text_is_refused_in_a_line(content, tmp_path):
         files.read_text(tmp_path / "a")
 
 
+def test_lines_are_read_of_a_file_of_any_size_without_the_mark_of_utf_8(tmp_path):
+    lines = ["a\r\n", *["b" * (files.MAX_LINE - 1) + "\n"] * 17, "ä"]
+    (tmp_path / "a").write_text("\ufeff" + "".join(lines), newline="")
+    assert (tmp_path / "a").stat().st_size > files.MAX_TEXT_BYTES
+    assert list(files.read_lines(tmp_path / "a")) == lines
+    with open(tmp_path / "hole", "wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match="line 1 has more than 1048576 characters"):
+        list(files.read_lines(tmp_path / "hole"))
+
+
 def test_devices_pipes_folders_and_names_that_no_file_has_are_refused_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in ("/dev/zero", tmp_path / "pipe", tmp_path):
-        with pytest.raises(InputError, match="not a file"):
-            files.read_text(path)
+        for read in (files.read_text, lambda path: list(files.read_lines(path))):
+            with pytest.raises(InputError, match="not a file"):
+                read(path)
     for path in ("a\0b", tmp_path / "absent"):
         with pytest.raises(InputError, match="can't be read"):
             files.read_text(path)

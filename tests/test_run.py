@@ -60,7 +60,11 @@ def test_a_run_dir_that_is_a_file_or_holds_something_or_is_the_working_directory
     (tmp_path / "file").touch()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    for path, message in ((tmp_path / "file", "is a file"), (tmp_path, "not empty"), (tmp_path / "here", "not empty")):
+    for path, message in (
+        (tmp_path / "file", "not a folder; pass another --run_dir"),
+        (tmp_path, "not empty"),
+        (tmp_path / "here", "not empty"),
+    ):
         with pytest.raises(InputError, match=message):
             Run.create(path, Config(), NAMES, CLIPS, [])
     (tmp_path / "empty").mkdir()

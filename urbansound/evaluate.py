@@ -77,11 +77,13 @@ def _events():
         raise InputError(f"collar must be seconds with commas between. Received: {','.join(COLLAR.value)}")
     if math.isnan(SEGMENT_SECONDS.value):
         raise InputError("segment_seconds must be a number")
-    from urbansound.files import write_json
+    from urbansound.files import check_folder, write_json
     from urbansound.inference import event_evaluation
     from urbansound.report import psds
     from urbansound.report.event_metrics import as_report
 
+    if out is not None:
+        check_folder(out, "--out")
     if PSDS.value:
         psds.package()  # before anything is detected
     known, detected, code = event_evaluation.Known.read(EVENTS.value, RECORDINGS.value), DETECTED.value, 0

@@ -26,8 +26,9 @@ NAMES = (
 )
 TYPES = {"salience": "Int64", "seconds": float}
 MAX_TEXT_BYTES = 2**24
+MAX_LINE = 2**20
 PARTS = ".*.part.*"  # names of what is being written
-_LOCK = ".lock"
+LOCK = ".lock"
 
 
 def read_text(path):
@@ -36,19 +37,54 @@ def read_text(path):
     Raises:
       InputError: there is no such file, it is a device or pipe, larger than MAX_TEXT_BYTES, or no text.
     """
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: not a file")
-        if status.st_size > MAX_TEXT_BYTES:
+    with _in_words(path):
+        if _size(path) > MAX_TEXT_BYTES:
             raise InputError(f"{path}: not a text file of at most {MAX_TEXT_BYTES} bytes")
         return Path(path).read_text(encoding="utf-8")
+
+
+def read_lines(path):
+    """The lines of a text file of any size, UTF-8 with or without a mark of that, one after another with their ends.
+
+    Raises:
+      InputError: there is no such file, it is a device or pipe, no text, or a line has more than MAX_LINE characters.
+    """
+    with _in_words(path):
+        _size(path)
+        # A byte that is not UTF-8 becomes a surrogate, so that the line that holds it is known.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), start=1):
+                if len(line) > MAX_LINE:
+                    raise InputError(f"{path}: line {number} has more than {MAX_LINE} characters; not a table")
+                try:
+                    line.encode()
+                except UnicodeEncodeError:
+                    raise InputError(
+                        f"{path}: line {number} is not text in UTF-8; save the file again as such"
+                    ) from None
+                yield line
+
+
+def _size(path):
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: not a file")
+    return status.st_size
+
+
+@contextlib.contextmanager
+def _in_words(path):
+    """Raise InputError where a text file can't be read."""
+    try:
+        yield
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: can't be read ({reason(error)})") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not text in UTF-8 (byte {error.start})") from None
     except ValueError as error:  # a name that no file can have
-        raise error if isinstance(error, InputError) else InputError(f"{path}: can't be read ({error})") from None
+        raise InputError(f"{path}: can't be read ({error})") from None
 
 
 @contextlib.contextmanager
@@ -103,7 +139,7 @@ def new_folder(path):
                 os.rename(part, path)
             except OSError as error:
                 raise InputError(f"{path}: can't be made ({reason(error)}); name a folder that is not there") from None
-            (path / _LOCK).unlink(missing_ok=True)  # now: while it was a part, others might have removed it
+            (path / LOCK).unlink(missing_ok=True)  # now: while it was a part, others might have removed it
         _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -122,7 +158,7 @@ def lock(folder):
     if fcntl is None:  # nor would Windows rename or remove a folder with an open file in it
         yield False
         return
-    with open(Path(folder) / _LOCK, "a") as file:
+    with open(Path(folder) / LOCK, "a") as file:
         held = _held(file, folder)
         if held:
             remove_parts(folder)
@@ -142,6 +178,15 @@ def remove_parts(folder, names=PARTS, before=math.inf):
         with contextlib.suppress(OSError):  # another process removes it, or another user owns it
             if part.is_file() and part.stat().st_mtime < before:
                 part.unlink()
+
+
+def check_folder(path, flag):
+    """Raise InputError where no folder can be at `path`, the value of `flag`: a file is there, or where a parent is."""
+    for place in (Path(path), *Path(path).parents):
+        if os.path.lexists(place):
+            if not place.is_dir():
+                raise InputError(f"{place}: not a folder; pass another {flag}")
+            return
 
 
 def is_free(path):

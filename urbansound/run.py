@@ -13,6 +13,7 @@ from urbansound import targets
 from urbansound.config import Config
 from urbansound.errors import InputError
 from urbansound.files import (
+    check_folder,
     is_free,
     lock,
     new_folder,
@@ -108,8 +109,7 @@ class Run:
     @staticmethod
     def check_free(path):
         """Raise InputError where no run directory can be made: `path` holds something already, or is a file."""
-        if os.path.exists(path) and not os.path.isdir(path):
-            raise InputError(f"{path}: is a file; pass another --run_dir")
+        check_folder(path, "--run_dir")
         if not is_free(path):
             raise InputError(f"{path}: this run directory is not empty; go on with --resume, or pass another --run_dir")
 

@@ -56,6 +56,7 @@ def combine(runs, path):
       InputError: as `settings_of`; a run has no model yet; `path` holds something already.
     """
     settings = settings_of(runs)
+    Run.check_free(path)  # before the models are loaded
     model = ensemble.average([run.load_model() for run in runs])
     first = runs[0]
     rows = [(str(member.path.resolve()), "+".join(member.architectures), member.training_seconds) for member in runs]

@@ -7,7 +7,7 @@ from pathlib import Path
 from urbansound.data import datasets, prepare, splits
 from urbansound.errors import InputError
 from urbansound.experiments import processes
-from urbansound.files import lock, read_csv, read_json, write_csv, write_json
+from urbansound.files import check_folder, lock, read_csv, read_json, write_csv, write_json
 from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
 from urbansound.report import trust
@@ -33,11 +33,12 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
       The results, see `report.crossval.pool`.
 
     Raises:
-      InputError: the folds do not fit the protocol; a run there has other settings; a run failed; another process is
-        at work there.
+      InputError: `path` is a file; the folds do not fit the protocol; a run there has other settings; a run failed;
+        another process is at work there.
       KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
     """
     path = Path(path)
+    check_folder(path, "--run_dir")
     folds = sorted(datasets.load(config.data).clips.fold.unique().tolist())
     configs = plan(config, folds, protocol, test_folds, random_splits)
     fit.check_weights(config)

@@ -22,7 +22,7 @@ from urbansound.config import Config
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.experiments import processes, space
-from urbansound.files import is_free, lock, new_folder, read_json, write_csv, write_json, write_text
+from urbansound.files import check_folder, is_free, lock, new_folder, read_json, write_csv, write_json, write_text
 from urbansound.progress import bar
 from urbansound.report import plots
 from urbansound.report.tables import in_words
@@ -53,11 +53,12 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
       is kept; or the other figure, by its name), deviation (over splits), splits, minutes, a column per setting, fault.
 
     Raises:
-      InputError: nothing to validate on; a bad space; the search there was begun with other settings;
+      InputError: `path` is a file; nothing to validate on; a bad space; the search there was begun with other settings;
         the first trial failed.
       KeyboardInterrupt: Ctrl-C; whole epochs are kept.
     """
     path = Path(path)
+    check_folder(path, "--run_dir")
     if not config.data.validates:
         raise InputError("a search chooses by validation clips: pass --val_fold, or --val_fraction above 0")
     config.with_settings(seed=config.train.seed + splits - 1)  # refused now, not when it comes to that split

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from urbansound.data.download import transfer
 from urbansound.errors import InputError
+from urbansound.files import check_folder
 from urbansound.text import one_line
 
 ENTRIES_PER_CLIP = 2  # and MORE_ENTRIES: folders, tables, licences
@@ -36,10 +37,11 @@ def install(archive, data_dir, url=None):
       (path of the data set, whether it was there already).
 
     Raises:
-      InputError: an incomplete data set is in the way, too little space, the download fails, the
+      InputError: `data_dir` is a file, an incomplete data set is in the way, too little space, the download fails, the
         archive is not what it should be.
     """
     data_dir = Path(data_dir)
+    check_folder(data_dir, "--data_dir")
     root = data_dir / archive.folder
     if root.exists():
         _check_complete(archive, root, root, advice=f"move {root} away and run again")
