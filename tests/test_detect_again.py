@@ -8,6 +8,7 @@ import pytest
 from nights import flags
 
 from running import command
+from urbansound import files
 from urbansound.errors import InputError
 
 
@@ -74,3 +75,65 @@ def test_clips_of_other_settings_are_not_mixed(home):
     other = command("detect", *flags("hard", threshold=0.7, clips="both"), "night", cwd=home)
     assert (first.returncode, other.returncode) == (0, 2)
     assert "both: the clips were cut with other settings (threshold); pass another --clips" in other.stderr
+    assert not (home / "hard").exists()
+
+
+@pytest.fixture
+def place(home, tmp_path):
+    """A folder with a run and a recording."""
+    (tmp_path / "run").symlink_to(home / "run")
+    shutil.copy(home / "night/b.wav", tmp_path / "b.wav")
+    return tmp_path
+
+
+def listing(folder):
+    """{path: bytes, or None of a folder} of all that a folder holds."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_clips_at_which_another_process_is_at_work_are_refused_and_nothing_new_is_there(empty, place):
+    if empty:
+        (place / "events").mkdir()
+    (place / "clips").mkdir()
+    with files.lock(place / "clips"):
+        before = listing(place)
+        done = command("detect", "--model=run", "--out=events", "--clips=clips", "b.wav", cwd=place)
+        assert (done.returncode, "another process is at work on it" in done.stderr) == (2, True)
+        done = command("detect", "--model=run", "--out=deep/er", "--clips=clips", "b.wav", cwd=place)
+        assert done.returncode == 2
+        assert listing(place) == before
+
+
+def test_other_files_are_left_alone_and_get_no_lock(place):
+    (place / "events").mkdir()
+    (place / "events" / "mine.txt").touch()
+    before = listing(place)
+    done = command("detect", "--model=run", "--out=events", "--clips=clips", "b.wav", cwd=place)
+    assert (done.returncode, "events: holds other files; pass another --out" in done.stderr) == (2, True)
+    assert listing(place) == before
+
+
+@pytest.mark.parametrize("fault", ["was", "damaged"])
+def test_a_folder_whose_journal_refuses_leaves_no_folder_of_clips(fault, place):
+    given = "--model=run", "--out=events", "--print=none"
+    assert command("detect", *given, "b.wav", cwd=place).returncode == 0
+    if fault == "damaged":
+        (place / "events/journal.jsonl").write_text("{}\n{}\n")
+    before = listing(place)
+    (place / "other").mkdir()
+    shutil.copy(place / "b.wav", place / "other/b.wav")
+    where = f"--model={place / 'run'}", f"--out={place / 'events'}", f"--clips={place / 'deep/clips'}"
+    done = command("detect", *where, "b.wav", cwd=place / "other")
+    assert (done.returncode, fault in done.stderr) == (2, True)
+    shutil.rmtree(place / "other")
+    assert listing(place) == before
+
+
+def test_a_command_that_was_killed_before_its_settings_goes_on(place):
+    (place / "events/clips").mkdir(parents=True)
+    for left in (".lock", ".1.part.settings.json", "clips/.lock"):
+        (place / "events" / left).touch()
+    done = command("detect", "--model=run", "--out=events", "--clips=events/clips", "b.wav", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert not (place / "events/.1.part.settings.json").exists()

@@ -135,9 +135,26 @@ def test_what_is_wrong_is_said_in_a_line(arguments, fault, home, sound, monkeypa
     assert fault in done.stderr.splitlines()[-1]
 
 
+def test_a_device_that_gives_no_sound_leaves_no_folder(home, sound, monkeypatch):
+    sound_device.install(monkeypatch, sound[:0], RATE, dies=True, ends_with=None)
+    done = command("detect", "--model=run", "--live", "--out=x/none", cwd=home)
+    assert done.returncode == 2
+    assert "Microphone ä: no sound came (the device gave no more sound after 0.0 s)" in done.stderr
+    assert not (home / "x").exists()
+
+
+def test_a_folder_of_other_settings_is_refused_before_the_microphone_is_opened(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    before = {path: path.read_bytes() for path in (home / "file").rglob("*") if path.is_file()}
+    done = command("detect", "--model=run", "--live", "--out=file", "--threshold=0.7", cwd=home)
+    assert (done.returncode, "file: was made with other settings" in done.stderr) == (2, True)
+    assert {path: path.read_bytes() for path in (home / "file").rglob("*") if path.is_file()} == before
+
+
 def test_without_sounddevice_there_is_a_line(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    done = command("detect", "--model=run", "--live", cwd=home)
+    done = command("detect", "--model=run", "--live", "--out=x/none", cwd=home)
     assert done.returncode == 2
+    assert not (home / "x").exists()
     assert "a microphone needs sounddevice; install it by: pip install sounddevice" in done.stderr
     assert subprocess.run([sys.executable, "-c", "import urbansound.audio.microphone"], check=False).returncode == 0

@@ -11,7 +11,7 @@ from urbansound.audio.stream import Stream
 from urbansound.errors import InputError
 from urbansound.inference.detection import detect_stream
 from urbansound.inference.listeners import Listener
-from urbansound.inference.output import open_output
+from urbansound.inference.output import check_output, open_output
 from urbansound.inference.recordings import about, planned
 
 
@@ -57,29 +57,36 @@ def detect_live(plan, device=None, out=None, formats=(), on_events=None, on_begi
         raise InputError("tables and pictures need a folder; pass --out=FOLDER")
     forms, plan = planned(plan, out or "", formats)
     listener = Listener(plan)
+    if out:
+        check_output(out, about(listener))
     with contextlib.ExitStack() as opened:
-        output = opened.enter_context(open_output(out, forms, about(listener))) if out else None
         stopped = opened.enter_context(_set_by_signals())
         microphone = opened.enter_context(open_microphone(device, stopped))
         if on_begin:
             on_begin(microphone.name, microphone.rate)
-        entry = _entry(listener, microphone, on_events, output.entries if output else ())
+        stream = _stream(microphone, listener.scorer.described.audio.sample_rate)
+        # Only now is anything written: there is sound.
+        output = opened.enter_context(open_output(out, forms, about(listener))) if out else None
+        entry = _entry(listener, microphone, stream, on_events, output.entries if output else ())
         if output:
             output.keep(entry["path"], entry, plan.suffixes(entry["seconds"]))
             output.combine(list(output.entries.values()))
     return Session(entry["path"], entry["seconds"], len(entry["events"]), microphone.lost, entry["fault"])
 
 
-def _entry(listener, microphone, on_events, names):
+def _stream(microphone, sample_rate):
+    try:
+        return Stream(microphone, sample_rate)
+    except InputError as error:
+        raise InputError(f"{microphone.name}: no sound came ({error})") from None
+
+
+def _entry(listener, microphone, stream, on_events, names):
     """The session as an entry of a journal: as `Listener.entry` has it, and the `clocks` of the events (ISO 8601).
 
     Its name is none of `names`: by a clock that was set back, two may begin in the same second.
     """
     plan = listener.plan
-    try:
-        stream = Stream(microphone, listener.scorer.described.audio.sample_rate)
-    except InputError as error:
-        raise InputError(f"{microphone.name}: no sound came ({error})") from None
     begin = microphone.clock(0, plan.zone)
     first = f"live_{begin:%Y%m%d_%H%M%S}"
     name = next(name for name in _numbered(first) if name not in names)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
-from urbansound.files import PARTS, lock, read_json, remove_parts, write_json
+from urbansound.files import LOCK, PARTS, check_folder, lock, read_json, remove_parts, write_json
 from urbansound.inference.clips import clip_paths
 from urbansound.inference.timelines import picture_suffixes
 from urbansound.journal import Journal
@@ -46,46 +46,82 @@ def check_places(out, paths):
 
 
 @contextlib.contextmanager
-def open_output(out, forms, about, clips=None):
-    """Yield an Output that no other process has.
+def open_output(out, forms, about, clips=None, paths=()):
+    """Yield an Output that no other process has. Where it is refused, the disk is as it was.
 
     Args:
       out: the folder.
       forms: {name: event_tables.Format}.
       about: event_tables.About.
       clips: the folder of the clips; None: there are none.
+      paths: of the recordings, for `Output.check_recordings`.
 
     Raises:
-      InputError: `out` was made by other settings, or another process is at work on one of the folders.
+      InputError: as `check_output` and `check_recordings`; another process is at work on one of the folders.
+    """
+    check_output(out, about, clips)
+    with contextlib.ExitStack() as locks:
+        for folder, parts in ((out, f"recordings/**/{PARTS}"), (clips, f"*/{PARTS}")):
+            if folder and locks.enter_context(_locked(Path(folder))):
+                remove_parts(folder, parts)
+        check_output(out, about, clips)  # for another process may have been at work in between
+        output = Output(Path(out), forms, about)
+        output.check_recordings(paths)
+        for settings in _settings_files(out, clips):
+            if not settings.exists():
+                write_json(settings, about.provenance)
+        yield output
+
+
+def check_output(out, about, clips=None):
+    """Raise InputError where what is on the disk refuses `open_output`; nothing is written.
+
+    That is: a folder is a file, `out` holds other files, one of the folders was made with other settings.
     """
     if clips and os.path.realpath(clips) == os.path.realpath(out):
         raise InputError(f"{out}: the clips need a folder of their own; pass another --clips")
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as locks:
-        if locks.enter_context(lock(out)):
-            remove_parts(out, f"recordings/**/{PARTS}")
-        _begin(Path(out), about)
-        if clips:
-            Path(clips).mkdir(parents=True, exist_ok=True)
-            if locks.enter_context(lock(clips)):
-                remove_parts(clips, f"*/{PARTS}")
-            _keep_settings(Path(clips) / CLIP_SETTINGS, about, f"{clips}: the clips were cut", "--clips")
-        yield Output(Path(out), forms, about)
+    folders = ((out, "--out", "was made"), (clips, "--clips", "the clips were cut"))
+    for (folder, flag, what), settings in zip(folders, _settings_files(out, clips), strict=False):
+        check_folder(folder, flag)
+        if settings.exists():
+            _check_settings(settings, about, f"{folder}: {what}", flag)
+        elif folder == out and _other_files(out, clips):
+            raise InputError(f"{out}: holds other files; pass another --out")
 
 
-def _begin(out, about):
-    """Keep the settings in a new folder; refuse others in one that is there."""
-    path = out / event_tables.SETTINGS
-    if not path.exists() and any(name.name != ".lock" for name in out.iterdir()):
-        raise InputError(f"{out}: holds other files; pass another --out")
-    _keep_settings(path, about, f"{out}: was made", "--out")
+def _settings_files(out, clips):
+    """Paths of the settings in the folder of the tables and, where there is one, in that of the clips."""
+    return [Path(out) / event_tables.SETTINGS, *([Path(clips) / CLIP_SETTINGS] if clips else [])]
 
 
-def _keep_settings(path, about, what, flag):
-    """Write the settings to a file; refuse others where there is one."""
-    if not path.exists():
-        write_json(path, about.provenance)
-        return
+def _other_files(out, clips):
+    """Whether a folder holds more than what a command that was killed leaves before it has written the settings."""
+    inner = os.path.relpath(clips, out).split(os.sep)[0] if clips else LOCK  # the clips' folder may lie in `out`
+    names = Path(out).iterdir() if os.path.isdir(out) else ()
+    return any(not name.match(PARTS) and name.name not in (LOCK, inner) for name in names)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """`lock` a folder, which is made where it is missing. If the block puts nothing in, all is as before afterwards."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    was_locked = (folder / LOCK).exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock(folder) as held:
+            try:
+                yield held
+            finally:
+                if not was_locked and os.listdir(folder) == [LOCK]:
+                    (folder / LOCK).unlink()  # while it is held: later it may be another process's
+    finally:
+        for place in made:
+            with contextlib.suppress(OSError):  # it is not empty
+                place.rmdir()
+
+
+def _check_settings(path, about, what, flag):
+    """Refuse other settings than those in a file."""
     kept = read_json(path)
     names = [name for name in about.provenance if kept.get(name) != about.provenance[name]]
     # As the flag is called.

@@ -59,8 +59,7 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
     check_places(out, paths)
     forms, plan = planned(plan, out, formats)
     listener = Listener(plan)
-    with open_output(out, forms, about(listener), plan.clips) as output:
-        output.check_recordings(paths)
+    with open_output(out, forms, about(listener), plan.clips, paths) as output:
         tasks = [task for path in paths if (task := _task(path, output, plan))]
         progress = _Progress(len(paths), len(paths) - len(tasks), on_progress)
 
