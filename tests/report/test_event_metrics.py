@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -129,19 +131,52 @@ def test_tables_are_read_with_tabs_or_commas(tmp_path, separator, names):
     [
         ("", "has no column filename; its first line must name filename, onset, offset, event_label"),
         ("filename\tonset\n", "has no column offset"),
-        ("filename,onset,offset,event_label\na,x,1,dog\n", "row 2: needs an onset of 0 s or more"),
-        ("filename,onset,offset,event_label\na,1,2,dog\na,2,1,dog\n", "row 3: needs"),
-        ("filename,onset,offset,event_label\na,1,inf,dog\n", "row 2: needs"),
-        ("filename,onset,offset,event_label\na,nan,2,dog\n", "row 2: needs"),
-        ("filename,onset,offset,event_label\na,-1,2,dog\n", "row 2: needs"),
-        ("filename,onset,offset,event_label\na,1,2\n", "row 2: needs"),
-        ('filename,onset,offset,event_label\n"a,1,2\n', "not a table"),
+        ("filename,onset,offset,event_label\na,x,1,dog\n", "line 2: needs an onset of 0 s or more"),
+        ("filename,onset,offset,event_label\na,1,2,dog\na,2,1,dog\n", "line 3: needs"),
+        ("filename,onset,offset,event_label\na,1,inf,dog\n", "line 2: needs"),
+        ("filename,onset,offset,event_label\na,nan,2,dog\n", "line 2: needs"),
+        ("filename,onset,offset,event_label\na,-1,2,dog\n", "line 2: needs"),
+        ("filename,onset,offset,event_label\na,1,2\n", "line 2: needs"),
+        ('filename,onset,offset,event_label\n"a,1,2\n', "line 2: not a table"),
+        ("filename,onset,offset,event_label\n\n\r\na,1,2,dog\r\n\n , \na,2,1,dog\n", "line 7: needs"),
+        ('filename,onset,offset,event_label\n"a\n\nb",1,2,dog\n\na,2,1,dog\n', "line 6: needs"),
+        ('filename,onset,offset,event_label\na,1,2,dog\n\n"a,1,2\n', "line 4: not a table"),
+        ("filename,onset,offset,event_label\na,1,2,dog\n\n,1,2,dog\n", "line 4: has no file name"),
+        ("filename,onset,offset,event_label\n\na,1,2,\udcff\n", "line 3 is not text in UTF-8"),
+        (
+            "filename,onset,offset,event_label\n\n" + "a" * 2**20 + ",1,2,dog\n",
+            "line 3 has more than 1048576 characters",
+        ),
     ],
 )
 def test_what_is_no_table_of_events_is_refused_in_a_line(tmp_path, text, message):
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_text(text, errors="surrogateescape", newline="")
     with pytest.raises(InputError, match=message) as error:
         read_events(tmp_path / "t.csv")
     assert len(str(error.value).splitlines()) == 1
     with pytest.raises(InputError, match="can't be read"):
         read_events(tmp_path / "none.csv")
+
+
+MONTH = """
+import resource, sys
+from urbansound.report.event_metrics import read_events
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+events, files = read_events(sys.argv[1])
+print(len(events), len(files), events.offset.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("provenance", [0, 300], ids=["sed", "csv"])
+def test_a_month_of_events_is_read_in_little_memory(tmp_path, provenance):
+    rows, more = 30 * 2**20 // (48 + provenance), "," + "p" * provenance
+    with open(tmp_path / "t.csv", "w") as file:
+        file.write("filename,onset,offset,event_label,more\n")
+        file.writelines(f"night/20260504_{row % 720:06}.wav,{row}.25,{row}.5,dog bark{more}\n" for row in range(rows))
+    assert (tmp_path / "t.csv").stat().st_size > 30e6
+    done = subprocess.run(
+        [sys.executable, "-c", MONTH, tmp_path / "t.csv"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    read, files, offsets, kilobytes = map(float, done.stdout.split())
+    assert (read, files, offsets) == (rows, 720, rows * (rows - 1) / 2 + rows / 2)
+    assert 1024 * kilobytes < 350 * rows + 20e6  # what reading takes itself

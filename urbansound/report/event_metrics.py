@@ -6,7 +6,7 @@ Source: Mesaros, Heittola, Virtanen 2016, "Metrics for polyphonic sound event de
 """
 
 import csv
-import io
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from urbansound.errors import InputError
-from urbansound.files import read_text
+from urbansound.files import read_lines
 from urbansound.report.event_tables import GUARDED, SED
 from urbansound.report.tables import LABEL_WIDTH, percent
 from urbansound.text import columns, padded, shorten, shown
@@ -24,42 +24,75 @@ OWN_NAMES = {"path": "filename", "start": "onset", "end": "offset", "label": "ev
 
 
 def read_events(path):
-    """A table of events: tabs or commas, a header, in UTF-8.
+    """A table of events of any length: tabs or commas, a header, in UTF-8.
+
+    It takes 300 bytes of memory per row at most, and those of the names, each once.
 
     Args:
       path: of a file with filename, onset, offset, event_label, or path, start, end, label, among its columns. A row
-        with a file name only is a recording without events.
+        with a file name only is a recording without events. Blank rows are passed over.
 
     Returns:
       (events, files): a DataFrame of SED, times in float64; and all file names, in order.
 
     Raises:
-      InputError: there is no such file, a column is missing, or a row has no event's times.
+      InputError: there is no such file, a column is missing, or a row has no file name or no event's times.
     """
-    text = read_text(path).removeprefix("\ufeff")
-    separator = "\t" if "\t" in text.partition("\n")[0] else ","
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True, restval=""))
-    except csv.Error as error:
-        raise InputError(f"{path}: not a table ({error})") from None
-    header = next(csv.reader(io.StringIO(text), delimiter=separator), [])
-    table = pd.DataFrame(rows, columns=list(dict.fromkeys(header)), dtype=str).fillna("")
-    if "filename" not in table:
-        table = table.rename(columns=OWN_NAMES).map(_unguarded)
-    if missing := [name for name in SED if name not in table]:
+    rows = _rows(path)
+    _, header = next(rows, (1, []))
+    unguarded = "filename" not in header
+    names = [OWN_NAMES.get(name, name) for name in header] if unguarded else header
+    if missing := [name for name in SED if name not in names]:
         raise InputError(f"{path}: has no column {missing[0]}; its first line must name {', '.join(SED)}")
+    places = {name: place for place, name in enumerate(names) if name in SED}
+    table = pd.DataFrame(_columns(rows, places, unguarded)).set_index("line")
+    if (unnamed := table.filename == "").any():
+        raise InputError(f"{path}: line {table.index[unnamed][0]}: has no file name")
     files = list(dict.fromkeys(table.filename))
     table = table.loc[(table[SED[1:]] != "").any(axis=1), SED]
     for name in ("onset", "offset"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     fit = (table.onset >= 0) & (table.onset <= table.offset) & (table.offset <= MAX_SECONDS) & (table.event_label != "")
     if not fit.all():
-        row = int(np.flatnonzero(~fit)[0])
         raise InputError(
-            f"{path}: row {table.index[row] + 2}: needs an onset of 0 s or more, an offset that is not before it "
+            f"{path}: line {table.index[~fit][0]}: needs an onset of 0 s or more, an offset that is not before it "
             f"(nor beyond {MAX_SECONDS:g} s), and a label"
         )
     return table.reset_index(drop=True), files
+
+
+def _rows(path):
+    """Yield (number of its first line, list of cells) of every row of a table that is not blank, the header first."""
+    lines = read_lines(path)
+    first = next(lines, "")
+    reader = csv.reader(itertools.chain([first], lines), delimiter="\t" if "\t" in first else ",", strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if line == 1 or any(map(str.strip, cells)):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}: line {line}: not a table ({error})") from None
+
+
+def _columns(rows, places, unguarded):
+    """{column: list} of the cells at `places` {column: place} and of `line`; equal names are one object.
+
+    Args:
+      unguarded: whether names are without the apostrophe of `event_tables`.
+    """
+    known, columns = {}, {name: [] for name in ("line", *SED)}
+    for line, cells in rows:
+        columns["line"].append(line)
+        for name in SED:
+            text = cells[places[name]] if places[name] < len(cells) else ""
+            if name in ("filename", "event_label"):
+                if text not in known:
+                    known[text] = _unguarded(text) if unguarded else text
+                text = known[text]
+            columns[name].append(text)
+    return columns
 
 
 def _unguarded(text):
