@@ -44,6 +44,7 @@ def test_train_leaves_a_complete_run(trained):
     done, home = trained
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (home / "run").iterdir()} >= FILES
+    assert done.stdout.startswith(f"data: folder clips, 45 clips of 3 classes; epochs: {EPOCHS}\n")
     assert "1 clips could not be decoded" in done.stdout
     assert "macro F1" in done.stdout
     assert "Traceback" not in done.stderr

@@ -47,7 +47,7 @@ def main(argv):
 
 
 def _new(settings):
-    from urbansound.data import datasets, prepare
+    from urbansound.data import datasets, prepare, splits
     from urbansound.run import Run
     from urbansound.training import fit
 
@@ -56,9 +56,17 @@ def _new(settings):
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     run = Run.create(path, settings, class_names, clips, skipped)
-    if datasets.dataset(settings.data.dataset).made_up:
-        print("data: SYNTHETIC sounds; results say nothing about real sounds")
-    if settings.data.split == "random":
+    data, made_up = settings.data, datasets.dataset(settings.data.dataset).made_up
+    name = "SYNTHETIC sounds" if made_up else shown(f"{data.dataset} {data.csv or data.data_dir or ''}".strip())
+    used = int((clips.split != splits.LEFT_OUT).sum())
+    most = "at most " if settings.train.early_stopping else ""
+    print(f"data: {name}, {used} clips of {len(class_names)} classes; epochs: {most}{settings.train.epochs}")
+    if made_up:
+        print(
+            "results say nothing about real sounds; to train on your own clips, a folder of them per class, pass "
+            "--dataset=folder --data_dir=FOLDER"
+        )
+    if data.split == "random":
         print("split: RANDOM; slices of one recording are trained and tested on, so the result flatters")
     print(prepare.counts(clips).to_string())
     if len(skipped):

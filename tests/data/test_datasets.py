@@ -64,7 +64,11 @@ def train(tmp_path_factory):
 def test_a_data_set_of_another_package_is_trained_and_tested_on(train, tone_folder):
     process, home = train(f"--data_dir={tone_folder}", "--epochs=1", *TINY)
     assert process.returncode == 0, process.stderr
-    assert "data: SYNTHETIC" in process.stdout
+    lines = process.stdout.splitlines()
+    assert lines[0] == "data: SYNTHETIC sounds, 45 clips of 3 classes; epochs: 1"
+    assert lines[1].endswith(
+        "to train on your own clips, a folder of them per class, pass --dataset=folder --data_dir=FOLDER"
+    )
     run = home / "run"
     assert (run / "labels.txt").read_text().split() == ["middle", "low", "high"]
     clips = pd.read_csv(run / "clips.csv")
