@@ -1,5 +1,6 @@
 """The command on a folder that holds results already: of other recordings, forms, settings, of what failed."""
 
+import re
 import shutil
 
 import nights
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from nights import flags
 
-from running import command
+from running import ROOT, TINY, command
 from urbansound import files
 from urbansound.errors import InputError
 
@@ -137,3 +138,14 @@ def test_a_command_that_was_killed_before_its_settings_goes_on(place):
     done = command("detect", "--model=run", "--out=events", "--clips=events/clips", "b.wav", cwd=place)
     assert done.returncode == 0, done.stderr
     assert not (place / "events/.1.part.settings.json").exists()
+
+
+def test_clips_are_trained_on_by_the_flag_file_that_readme_names(home):
+    (home / "configs").symlink_to(ROOT / "configs")
+    assert command("detect", *flags("cut"), "night", cwd=home).returncode == 0
+    (given,) = re.findall(r"urbansound.train (--flagfile=\S+) --data_dir=found", (ROOT / "README.md").read_text())
+    small = *TINY, "--epochs=1", "--nocepstrum", "--noise_probability=0", "--noevaluate"
+    done = command("train", given, "--data_dir=cut/clips", "--run_dir=trained", *small, cwd=home)
+    assert done.returncode == 0, done.stderr
+    split = pd.read_csv(home / "trained/clips.csv").split
+    assert set(split) == {"train", "validation", "test"}

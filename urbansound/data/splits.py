@@ -97,9 +97,12 @@ def check_folds(clips, config):
             raise InputError(f"test_fold={config.test_fold}: a random split has parts 1 to {RANDOM_PARTS}; pass one")
         return
     folds = sorted(clips.fold.unique())
-    for name, fold in (("test_fold", config.test_fold), ("val_fold", config.val_fold)):
-        if fold is not None and fold not in folds:
-            raise InputError(f"{name}={fold} does not exist; the folds are {', '.join(map(str, folds))}")
+    given, pass_ = {"test_fold": config.test_fold, "val_fold": config.val_fold}, {"val_fold": " or --val_fold=none"}
+    if wrong := {name: fold for name, fold in given.items() if fold is not None and fold not in folds}:
+        said = " and ".join(f"{name}={fold}" for name, fold in wrong.items())
+        flags = " and ".join(f"--{name}=FOLD{pass_.get(name, '')}" for name in wrong)
+        verb = "does" if len(wrong) == 1 else "do"
+        raise InputError(f"{said} {verb} not exist; the folds are {', '.join(map(str, folds))}: pass {flags}")
 
 
 def assign_folds(clips, n_folds=5, targets=SINGLE):
