@@ -1,5 +1,7 @@
 """Clips of events lie in folders by label, whatever the labels are; what could not be cut is said."""
 
+from pathlib import Path
+
 import numpy as np
 import soundfile
 
@@ -34,3 +36,20 @@ def test_clips_that_could_not_be_cut_are_counted(tmp_path):
         "3 clips could not be cut: the recording was changed meanwhile"
     )
     assert len(list(tmp_path.rglob("clips/*/*.wav"))) == 2
+
+
+def test_a_clip_below_another_label_is_not_cut_again_and_its_twin_of_the_same_times_is(tmp_path):
+    recording, folder = str(tmp_path / "a[1].wav"), tmp_path / "clips"
+    soundfile.write(recording, np.random.default_rng(0).uniform(-1, 1, 4 * RATE), RATE)
+    events = [[1.0, 2.0, "dog", 0.9, 0.8], [1.0, 2.0, "cat", 0.7, 0.6], [2.5, 3.0, "dog", 0.9, 0.8]]
+    dog, cat, later = map(Path, clip_paths(str(folder), recording, events))
+    assert cut_clips(str(folder), recording, events[:2]) is None
+    assert sorted(folder.rglob("*.wav")) == [cat, dog]
+    assert cut_clips(str(folder), recording, events) is None  # no twin is in the other's place
+    assert later.exists()
+    moved = cat.with_name(dog.name.rpartition("_")[0] + " bark.wav")
+    dog.rename(moved)
+    cat.unlink()
+    other = [[1.0, 2.0, "dog", 0.9, 0.8], [2.5, 3.0, "dog", 0.9, 0.8]]
+    assert cut_clips(str(folder), recording, other) is None
+    assert sorted(folder.rglob("*.wav")) == [moved, later]

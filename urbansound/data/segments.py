@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from urbansound.data.audio_files import as_text
 
-NAME = re.compile(r"(.+~[0-9a-f]{8})_\d+\.\d{3}-\d+\.\d{3}s")
+NAME = re.compile(r"((.+~[0-9a-f]{8})_\d+\.\d{3}-\d+\.\d{3}s)")
 UNSAFE = frozenset('<>:"/\\|?*%')
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no names of files on Windows
 MOST_BYTES = 120
@@ -39,6 +39,12 @@ def segment_path(recording, start, end, label, score):
 
 def recording_of(name):
     """The recording that a clip of this name was cut out of, as `recording_name` has it; None: the name tells none."""
+    match = NAME.match(name)
+    return match and match[2]
+
+
+def segment_of(name):
+    """The recording and the times in a clip's name, which stay when it is corrected; None: the name tells none."""
     match = NAME.match(name)
     return match and match[1]
 

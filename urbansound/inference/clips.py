@@ -1,9 +1,12 @@
 """The events of a recording as clips: a folder per label, to be corrected by ear and trained on."""
 
+import collections
+import glob
 import os
+from pathlib import Path
 
 from urbansound.data.audio_files import as_text
-from urbansound.data.segments import recording_name, segment_path
+from urbansound.data.segments import recording_name, segment_of, segment_path
 from urbansound.errors import InputError
 from urbansound.inference.excerpts import Excerpt, write_excerpts
 
@@ -26,7 +29,10 @@ def clip_paths(folder, path, events):
 
 
 def cut_clips(folder, path, events):
-    """Write the clips of a recording's events; arguments as those of `clip_paths`.
+    """Write the clips of a recording's events, but those that were corrected; arguments as those of `clip_paths`.
+
+    A clip was corrected where a file with the recording and the times in its name lies in the folder below another
+    label, unless that is the clip of another of these events. All clips of a folder are of the same settings.
 
     Returns:
       Why some could not be cut, a line; None where all could.
@@ -34,12 +40,23 @@ def cut_clips(folder, path, events):
     if not events:
         return None
     places = clip_paths(folder, path, events)
+    moved_to = _moved_to(folder, path, places)
     excerpts = [
         Excerpt(start, end, place, f"{as_text(path)}: {start:.3f} to {end:.3f} s, {label}, score {peak:.4f}")
         for (start, end, label, peak, _), place in zip(events, places, strict=True)
+        if not moved_to[segment_of(os.path.basename(place))] - {Path(place).parent}
     ]
     try:
         missing = len(excerpts) - write_excerpts(path, excerpts)
     except InputError as error:
         return f"{len(excerpts)} clips could not be cut: {error}"
     return f"{missing} clips could not be cut: the recording was changed meanwhile" if missing else None
+
+
+def _moved_to(folder, path, places):
+    """{what `segment_of` returns: folders} of the recording's clips in a folder that are at none of `places`."""
+    folders, own = collections.defaultdict(set), set(map(Path, places))
+    for clip in Path(folder).rglob(f"{glob.escape(recording_name(path))}_*"):
+        if clip not in own:
+            folders[segment_of(clip.name)].add(clip.parent)
+    return folders
