@@ -175,6 +175,16 @@ def test_parquet_holds_names_as_they_are_and_typed_times(tmp_path):
     assert b'{"model": "cnn", "hash": "sha256:00e1"' in empty.read_bytes().replace(b"\\", b"")
 
 
+def test_parquet_s_settings_that_are_numbers_are_numbers(tmp_path):
+    settings = {"off": 0.3, "gap_seconds": 1, "known_only": True, "on": {"dog": 0.5}, "time_zone": ""}
+    for name, events in (("some", table()), ("none", table()[:0])):
+        FORMATS["parquet"].write(events, tmp_path / name, About(settings, 50.0, 11025.0))
+        stored = pd.read_parquet(tmp_path / name)[[*settings]]
+        assert stored.dtypes.astype(str).tolist()[:3] == ["float64", "float64", "bool"]
+        for row in stored.itertuples(index=False):
+            assert list(row) == [0.3, 1.0, True, '{"dog": 0.5}', ""]
+
+
 @pytest.mark.parametrize(
     ("name", "header"),
     [
@@ -259,7 +269,7 @@ def test_a_table_that_fails_leaves_the_old_one(tmp_path):
 
 def test_formats_are_checked_before_the_work():
     assert list(formats(["sed", "csv"])) == ["sed", "csv"]
-    message = r"format must be of csv, audacity, raven, kaleidoscope, sed, parquet\. Received: x"
+    message = r"--format must be one of csv, audacity, raven, kaleidoscope, sed, parquet\. Received: x"
     with pytest.raises(InputError, match=message):
         formats(["csv", "x"])
     with pytest.raises(InputError, match=r"parquet, scores\. Received: x"):

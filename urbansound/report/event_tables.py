@@ -43,12 +43,14 @@ class About:
       low_hz: of the band that the model takes.
       high_hz: as low_hz.
       audacity_frequencies: whether Audacity's labels have the band, in a line of their own.
+      class_names: all labels that events may have; none: not known.
     """
 
     provenance: dict
     low_hz: float
     high_hz: float
     audacity_frequencies: bool = False
+    class_names: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ def formats(names, others=()):
     """
     for name in names:
         if name not in FORMATS:
-            raise InputError(f"format must be of {', '.join([*FORMATS, *others])}. Received: {name}")
+            raise InputError(f"--format must be one of {', '.join([*FORMATS, *others])}. Received: {name}")
     return {name: FORMATS[name] for name in names}
 
 
@@ -243,11 +245,19 @@ def _write_parquet(events, path, about):
     table = events[COLUMNS].astype(dict.fromkeys(TIMES, np.float64))
     table["clock"] = np.array([clock and clock.replace(tzinfo=None) for clock in known], "datetime64[us]")
     table.insert(7, "clock_utc", pd.to_datetime(zoned, utc=True).astype("datetime64[us, UTC]"))
-    texts = {name: events[name].map(_encodable) for name in ("path", "label")} | _shared_columns(about)
-    table = table.assign(**{name: pd.Series(text, table.index, object) for name, text in texts.items()})
+    table = table.assign(**{name: events[name].map(_encodable).astype(object) for name in ("path", "label")})
+    for name, text in _shared_columns(about).items():
+        value = about.provenance[name]
+        is_text = not isinstance(value, (bool, int, float))
+        table[name] = pd.Series(text, table.index, object) if is_text else np.full(len(table), _typed(value))
     metadata = {"urbansound": json.dumps(about.provenance, allow_nan=False)}
     with replacing(path) as part:
         fastparquet.write(str(part), table, write_index=False, object_encoding="utf8", custom_metadata=metadata)
+
+
+def _typed(value):
+    """Numbers of a setting have one type, whether it was given as 1 or as 1.0: bool, or float64."""
+    return value if isinstance(value, bool) else np.float64(value)
 
 
 def _encodable(text):
