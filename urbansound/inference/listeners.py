@@ -17,6 +17,7 @@ from urbansound.inference.clips import cut_clips
 from urbansound.inference.detection import detect, hop_of
 from urbansound.inference.scorer import open_model
 from urbansound.inference.timelines import open_timeline, picture_suffixes
+from urbansound.report.event_tables import later
 from urbansound.report.score_table import SUFFIX, score_table
 
 STANDARD_INPUT = "-"
@@ -81,8 +82,9 @@ class Listener:
 
         Returns:
           A dict: path, absolute (path), size, modified (ns; see `state`), begin (ISO 8601 or None), latitude,
-          longitude, seconds, fault (or None), events ([start, end, label, peak, mean] of each), clips (the plan's where
-          they are there), clips_fault (why some are not, or None).
+          longitude, seconds, fault (or None), events ([start, end, label, peak, mean] of each), clocks (ISO 8601 of
+          when each begins, or None), clips (the plan's where they are there), clips_fault (why some are
+          not, or None).
         """
         entry, clips = known or self._listened(path, say), self.plan.clips
         fault = cut_clips(clips, path, entry["events"]) if clips and cut else None
@@ -108,6 +110,8 @@ class Listener:
             "seconds": found.seconds,
             "fault": found.fault,
             "events": found.events.to_numpy(object).tolist(),
+            # Here the zone is known, of which `begin` has the offset at the beginning only.
+            "clocks": about.start and [later(about.start, start).isoformat() for start in found.events.start],
         }
 
     @contextlib.contextmanager
