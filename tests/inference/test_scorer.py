@@ -117,6 +117,14 @@ def test_damaged_thresholds_are_refused_in_a_line(text, models, tmp_path):
 
 def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "file").write_text("text")
-    for name, fault in (("absent", "no such file or folder"), (".", "neither a run"), ("file", "not a .tflite file")):
+    for name, fault in (
+        ("absent", "no such file or folder"),
+        (".", "neither a run"),
+        ("file", "not a model; pass a run"),
+    ):
         with pytest.raises(InputError, match=fault):
             scorer.open_model(tmp_path / name)
+    for name in ("urbansound_float32", "urbansound_int8", "urbansound_int8_spectrogram"):
+        (tmp_path / f"{name}.tflite").touch()
+    with pytest.raises(InputError, match=r"a folder of models; pass one of them, such as .*/urbansound_int8.tflite$"):
+        scorer.open_model(tmp_path)

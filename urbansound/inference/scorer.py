@@ -17,6 +17,7 @@ from urbansound.inference.description import NAME, Description
 from urbansound.run import Run
 
 SAVED_MODEL = "saved_model.pb"
+TFLITE = b"TFL3"  # the file identifier, after four bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,9 @@ def _version(path):
     if (path / SAVED_MODEL).is_file():
         return path
     versions = [name for name in os.listdir(path) if name.isdecimal() and (path / name / SAVED_MODEL).is_file()]
+    exported = [file for file in sorted(path.glob("*.tflite")) if "spectrogram" not in file.name]
+    if not versions and exported:
+        raise InputError(f"{path}: a folder of models; pass one of them, such as {exported[-1]}")
     if not versions:
         raise InputError(f"{path}: neither a run directory nor a SavedModel; pass one of them or a .tflite file")
     return path / max(versions, key=int)
@@ -96,6 +100,10 @@ def _of_saved_model(folder, path):
 
 def _of_tflite(path):
     content = path.read_bytes()
+    if path.suffix == ".keras":
+        raise InputError(f"{path}: a part of a run; pass the run directory, {path.parent}")
+    if path.suffix != ".tflite" and content[4:8] != TFLITE:
+        raise InputError(f"{path}: not a model; pass a run directory, a SavedModel or a .tflite file")
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
