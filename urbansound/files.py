@@ -29,6 +29,7 @@ MAX_TEXT_BYTES = 2**24
 MAX_LINE = 2**20
 PARTS = ".*.part.*"  # names of what is being written
 LOCK = ".lock"
+CLIP_SETTINGS = ".detect.json"  # in the folder of detect's clips: how they were cut
 
 
 def read_text(path):

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from urbansound.errors import InputError
+from urbansound.files import CLIP_SETTINGS, LOCK
 
 # What libsndfile decodes, by ending.
 AUDIO_ENDINGS = (
@@ -26,6 +27,7 @@ FOLDER, AUDIO, HIDDEN, NO_ENDING, NO_FILE = "folder", "audio", "hidden", "withou
 FOLDER_AGAIN, FILE_AGAIN = "links to folders searched already", "further names of files found already"
 KINDS_SHOWN = 8
 BEGINNING = 2**14  # bytes
+OWN_FILES = (LOCK, CLIP_SETTINGS)  # that commands leave in a folder of clips; not worth a word
 WILD = re.compile(r"[*?\[]")  # what makes a name a pattern
 ANY_FOLDERS = "**"
 
@@ -157,6 +159,8 @@ def search(listed, above):
     names, links = list(listed), []
     for waiting in (names, links):
         for entry in waiting:  # which grows meanwhile
+            if entry.name in OWN_FILES:
+                continue
             if entry.is_symlink() and waiting is names:
                 links.append(entry)
                 continue
