@@ -1,11 +1,14 @@
 """The command on a folder that holds results already: of other recordings, forms, settings, of what failed."""
 
+import datetime
 import re
 import shutil
 
 import nights
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from nights import flags
 
 from running import ROOT, TINY, command
@@ -25,7 +28,11 @@ def test_a_folder_holds_the_recordings_of_all_commands_in_every_form(home, tmp_p
         shutil.copy(home / "night/b.wav", tmp_path / name / f"{name}.wav")
     given = f"--model={home / 'run'}", "--out=events", "--print=none"
     for arguments in (("--format=csv", "a"), ("--format=sed", "b")):
-        assert command("detect", *given, *arguments, cwd=tmp_path).returncode == 0
+        done = command("detect", *given, *arguments, cwd=tmp_path)
+        assert done.returncode == 0
+    events = pd.read_csv(tmp_path / "events/events.csv")
+    assert f"recordings: 1, 20 s of sound; events: {len(events) // 2};" in done.stderr
+    assert f"; tables of 2 recordings, {len(events)} events, in events" in done.stderr
     for table in ("events.csv", "events.sed.tsv"):
         text = (tmp_path / "events" / table).read_text()
         assert text.count("b/b.wav") == text.count("a/a.wav") > 0
@@ -42,7 +49,7 @@ def test_a_relative_path_of_another_folder_is_another_recording(home, tmp_path):
     assert f"r.wav: was {tmp_path / 'a/r.wav'} in {tmp_path / 'events'}; pass another --out" in done.stderr
     (tmp_path / "a").rename(tmp_path / "moved")
     moved = command("detect", *given, cwd=tmp_path / "moved")
-    assert (moved.returncode, "listened to 0 s" in moved.stderr) == (0, True)
+    assert (moved.returncode, "no new sound" in moved.stderr) == (0, True)
 
 
 def test_a_recording_that_is_given_twice_is_listened_to_once(home):
@@ -67,7 +74,7 @@ def test_what_could_not_be_read_is_tried_again(home, tmp_path, monkeypatch):
         done = command("detect", *given, cwd=tmp_path)
     assert (done.returncode, "clips could not be cut" in done.stderr) == (2, True)
     done = command("detect", *given, cwd=tmp_path)
-    assert (done.returncode, "listened to 0 s" in done.stderr) == (0, True)
+    assert (done.returncode, "no new sound" in done.stderr) == (0, True)
     assert len(list((tmp_path / "clips").glob("*/*.wav"))) == len(pd.read_csv(tmp_path / "events/events.csv")) > 0
 
 
@@ -75,7 +82,7 @@ def test_clips_of_other_settings_are_not_mixed(home):
     first = command("detect", *flags("soft", threshold=0.5, clips="both"), "night", cwd=home)
     other = command("detect", *flags("hard", threshold=0.7, clips="both"), "night", cwd=home)
     assert (first.returncode, other.returncode) == (0, 2)
-    assert "both: the clips were cut with other settings (threshold); pass another --clips" in other.stderr
+    assert "both holds clips of other settings (threshold); pass those, or another --clips" in other.stderr
     assert not (home / "hard").exists()
 
 
@@ -138,6 +145,40 @@ def test_a_command_that_was_killed_before_its_settings_goes_on(place):
     done = command("detect", "--model=run", "--out=events", "--clips=events/clips", "b.wav", cwd=place)
     assert done.returncode == 0, done.stderr
     assert not (place / "events/.1.part.settings.json").exists()
+
+
+def test_a_clip_that_was_moved_does_not_come_back_with_another_folder_of_tables(home):
+    assert command("detect", *flags("one", clips="moved"), "night", cwd=home).returncode == 0
+    clips = sorted((home / "moved").glob("*/*.wav"))
+    moved = [clip for clip in clips if clip.parent.name == "low"][:3]
+    (home / "moved/new/deep").mkdir(parents=True)
+    moved[0].rename(home / "moved/high" / moved[0].name)
+    moved[1].rename(home / "moved/new/deep" / moved[1].with_suffix(".flac").name)
+    moved[2].unlink()
+    assert command("detect", *flags("two_tables", clips="moved"), "night", cwd=home).returncode == 0
+    assert [clip.exists() for clip in moved] == [False, False, True]
+    assert len([path for path in (home / "moved").rglob("*~*.*") if path.is_file()]) == len(clips)
+
+
+def test_clocks_have_the_offset_of_the_zone_at_the_event(home, tmp_path):
+    night = np.concatenate([soundfile.read(home / "night/b.wav")[0]] * 2)
+    soundfile.write(tmp_path / "20261025_025940.wav", night, 8000)  # 20 s before clocks are set back an hour
+    soundfile.write(tmp_path / "20261025_025940+0200.wav", night, 8000)
+    given = f"--model={home / 'run'}", "--out=events", "--time_zone=Europe/Berlin", "--format=csv,parquet", "."
+    assert command("detect", *given, cwd=tmp_path).returncode == 0
+    stored = pd.read_parquet(tmp_path / "events/events.parquet")
+    for name, zone in (("20261025_025940.wav", 1), ("20261025_025940+0200.wav", 2)):
+        events = pd.read_csv(tmp_path / "events/recordings" / f"{name}.csv")
+        clocks = events.clock.map(datetime.datetime.fromisoformat)
+        hours = [clock.utcoffset() // datetime.timedelta(hours=1) for clock in clocks]
+        assert hours == [2 if start < 20 else zone for start in events.start]
+        assert (events.start > 20).any()
+        begin = pd.Timestamp("2026-10-25 00:59:40", tz="UTC")
+        of_it = stored[stored.path.str.endswith(name)]
+        passed = (of_it.clock_utc - begin).dt.total_seconds()
+        np.testing.assert_allclose(passed, of_it.start, atol=1e-6)
+        walls = pd.to_datetime([clock.replace(tzinfo=None) for clock in clocks])
+        assert (abs(of_it.clock.to_numpy() - walls) <= pd.Timedelta("1ms")).all()
 
 
 def test_clips_are_trained_on_by_the_flag_file_that_readme_names(home):

@@ -43,8 +43,8 @@ def _guarded(main, argv, takes_paths):
         sys.exit(main(argv))
     except InputError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(shown(": ".join(["interrupted", *map(str, error.args)])), file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if (fault := system_fault(error)) is None:

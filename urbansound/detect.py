@@ -21,10 +21,10 @@ from urbansound.text import shown
 
 MODEL = flags.DEFINE_string("model", None, "required: run directory, SavedModel or .tflite file of python -m export")
 OUT = flags.DEFINE_string(
-    "out", None, "required but with --live: folder of the tables; where it is there, the same command goes on with it"
+    "out", None, "required, except with --live: folder of the tables; the same command goes on with what it holds"
 )
 FORMAT = flags.DEFINE_list("format", ["csv"], "tables: csv, audacity, raven, kaleidoscope, sed, parquet; scores")
-TIMELINE = flags.DEFINE_bool("timeline", False, "also draw each recording, long ones by the hour, beside its tables")
+TIMELINE = flags.DEFINE_bool("timeline", False, "also draw each recording, long ones by the hour, next to its tables")
 CLIPS = flags.DEFINE_string(
     "clips", None, "folder into which events are cut out as WAV, each into that of its label: --dataset=folder reads it"
 )
@@ -35,29 +35,40 @@ WINDOW_SECONDS = flags.DEFINE_float("window_seconds", None, "length of a window;
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "from one window's start to the next's; default: a quarter of a window"
 )
-SMOOTH_SECONDS = flags.DEFINE_float("smooth_seconds", 1.0, "scores are means over windows this far apart")
+SMOOTH_SECONDS = flags.DEFINE_float(
+    "smooth_seconds", 1.0, "the score at a window is the mean over the windows whose middles are within half of this"
+)
 THRESHOLD = flags.DEFINE_string(
     "threshold",
     None,
-    "score at which an event begins; classes: that of each class in the model's thresholds; default: 0.5, and windows "
-    "that are none of the classes, by the same thresholds, begin none",
+    "default: an event begins at a score of 0.5, and windows that are none of the model's classes, by its thresholds, "
+    "begin none. A number: an event begins at that score, and all windows count. classes: each class has the score of "
+    "the model's thresholds, and windows that are none of the classes begin none.",
 )
-OFF = flags.DEFINE_float("off", 0.3, "an event ends below this share of --threshold")
+OFF = flags.DEFINE_float("off", 0.3, "an event ends when its score falls below this share of --threshold")
 MIN_SECONDS = flags.DEFINE_float("min_seconds", 0.0, "shorter events are dropped")
 GAP_SECONDS = flags.DEFINE_float("gap_seconds", 1.0, "two events of a class at most this far apart are one")
 TIME_ZONE = flags.DEFINE_string(
     "time_zone", None, "zone of recordings whose metadata or name tell a time without one, such as Europe/Berlin"
 )
-JOBS = flags.DEFINE_integer("jobs", 1, "recordings that are listened to at once, a process each", lower_bound=1)
+JOBS = flags.DEFINE_integer(
+    "jobs",
+    1,
+    "recordings that are listened to at once, a process each. Each process loads the model first, which takes some "
+    "seconds, so several pay where one takes minutes.",
+    lower_bound=1,
+)
 
 
 def main(argv):
     """Write the tables, print events as they are found; what is broken goes to stderr, and the exit code is then 2."""
     paths = argv[1:]
-    if MODEL.value is None or (not LIVE.value and (OUT.value is None or not paths)):
-        raise InputError("say which model, folder, recordings: python -m urbansound.detect --model=M --out=DIR PATH …")
     if LIVE.value and paths:
-        raise InputError(f"--live listens to a microphone; leave it out, or {paths[0]}")
+        raise InputError(f"pass either --live or recordings, not both. Received: {paths[0]}")
+    given = {"--model": MODEL.value, "--out": LIVE.value or OUT.value, "recordings": LIVE.value or paths}
+    if missing := [name for name, value in given.items() if not value]:
+        example = "python -m urbansound.detect --model=RUN --out=FOLDER PATH …"
+        raise InputError(f"missing: {', '.join(missing)}; pass {example}")
     if DEVICE.value is not None and not LIVE.value:
         raise InputError("--device is of --live; pass both or none")
     return _live(_plan()) if LIVE.value else _recordings(_plan(), paths)
@@ -106,9 +117,11 @@ def _recordings(plan, paths):
     with bar("listening", unit="recording") as on_progress:
         show = lambda done, total, rate: on_progress(round(done, 2), total, f"{rate:,.0f} times real time")  # noqa: E731
         summary = detect_all(plan, paths, OUT.value, FORMAT.value, JOBS.value, _printer(PRINT.value), show)
+    new = f"listened to {summary.listened:,.0f} s in {summary.took:,.1f} s" if summary.listened else "no new sound"
+    tables = "tables of {} recordings, {} events, in".format(*summary.combined)
     print(
-        f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; listened to "
-        f"{summary.listened:,.0f} s in {summary.took:,.1f} s; tables in {shown(OUT.value)}",
+        f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; {new}; {tables} "
+        f"{shown(OUT.value)}",
         file=sys.stderr,
     )
     for row in summary.faults.itertuples():

@@ -117,7 +117,7 @@ def test_a_device_that_is_gone_leaves_whole_tables(home, sound, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (("--live", "a.wav"), "--live listens to a microphone; leave it out, or a.wav"),
+        (("--live", "a.wav"), "pass either --live or recordings, not both. Received: a.wav"),
         (("--live", "--clips=x"), "clips can't be cut out of a microphone's sound"),
         (("--live", "--timeline"), "tables and pictures need a folder; pass --out=FOLDER"),
         (("--live", "--format=csv"), "tables and pictures need a folder; pass --out=FOLDER"),
@@ -147,7 +147,7 @@ def test_a_folder_of_other_settings_is_refused_before_the_microphone_is_opened(h
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     before = {path: path.read_bytes() for path in (home / "file").rglob("*") if path.is_file()}
     done = command("detect", "--model=run", "--live", "--out=file", "--threshold=0.7", cwd=home)
-    assert (done.returncode, "file: was made with other settings" in done.stderr) == (2, True)
+    assert (done.returncode, "file holds results of other settings" in done.stderr) == (2, True)
     assert {path: path.read_bytes() for path in (home / "file").rglob("*") if path.is_file()} == before
 
 

@@ -1,6 +1,6 @@
 """The folder of tables that a command writes, and goes on with when it was interrupted.
 
-settings.json     the model's name and hash, and every setting: the same for all that the folder holds
+settings.json     the model's name, hash and classes, and every setting: the same for all that the folder holds
 journal.jsonl     an entry per recording that is done, see `Listener.entry`
 events.*          the tables of all recordings, in the order of the command line; one file per form
 recordings/       the tables and pictures of each recording, at its path as it was given: without the / or the drive
@@ -16,7 +16,7 @@ import pandas as pd
 
 from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
-from urbansound.files import LOCK, PARTS, check_folder, lock, read_json, remove_parts, write_json
+from urbansound.files import CLIP_SETTINGS, LOCK, PARTS, check_folder, lock, read_json, remove_parts, write_json
 from urbansound.inference.clips import clip_paths
 from urbansound.inference.timelines import picture_suffixes
 from urbansound.journal import Journal
@@ -25,7 +25,7 @@ from urbansound.report.event_tables import COLUMNS
 
 COMBINED = "events"  # the name of the tables of all recordings
 JOURNAL = "journal.jsonl"
-CLIP_SETTINGS = ".detect.json"  # in the folder of the clips: what settings.json is in that of the tables
+CLASSES = "classes"  # of the model, in settings.json
 EVENT_COLUMNS = ["start", "end", "label", "peak", "mean"]
 ENTRY_KEYS = {"path", "size", "modified", "begin", "latitude", "longitude", "seconds", "fault", "events"}
 
@@ -69,7 +69,7 @@ def open_output(out, forms, about, clips=None, paths=()):
         output.check_recordings(paths)
         for settings in _settings_files(out, clips):
             if not settings.exists():
-                write_json(settings, about.provenance)
+                write_json(settings, about.provenance | {CLASSES: list(about.class_names)})
         yield output
 
 
@@ -80,11 +80,11 @@ def check_output(out, about, clips=None):
     """
     if clips and os.path.realpath(clips) == os.path.realpath(out):
         raise InputError(f"{out}: the clips need a folder of their own; pass another --clips")
-    folders = ((out, "--out", "was made"), (clips, "--clips", "the clips were cut"))
+    folders = ((out, "--out", "results"), (clips, "--clips", "clips"))
     for (folder, flag, what), settings in zip(folders, _settings_files(out, clips), strict=False):
         check_folder(folder, flag)
         if settings.exists():
-            _check_settings(settings, about, f"{folder}: {what}", flag)
+            _check_settings(settings, about, f"{folder} holds {what}", flag)
         elif folder == out and _other_files(out, clips):
             raise InputError(f"{out}: holds other files; pass another --out")
 
@@ -127,7 +127,7 @@ def _check_settings(path, about, what, flag):
     # As the flag is called.
     names = list(dict.fromkeys("threshold" if name in ("on", "known_only") else name for name in names))
     if names:
-        raise InputError(f"{what} with other settings ({', '.join(names)}); pass another {flag}")
+        raise InputError(f"{what} of other settings ({', '.join(names)}); pass those, or another {flag}")
 
 
 class Output:
@@ -179,7 +179,11 @@ class Output:
                 form.write(_events(entry), place, self._about)
 
     def combine(self, entries):
-        """Write the tables of all recordings that are still there, these first; also those of other forms."""
+        """Write the tables of all recordings that are still there, these first; also those of other forms.
+
+        Returns:
+          Their numbers: of recordings, and of events.
+        """
         earlier = [entry for entry in self.entries.values() if os.path.exists(entry.get("absolute") or "")]
         entries = list({entry["path"]: entry for entry in [*entries, *earlier]}.values())
         tables = [_events(entry) for entry in entries]
@@ -189,6 +193,7 @@ class Output:
         for form in (kept | self._forms).values():
             table = event_tables.in_sequence(events, durations) if form.one_axis else events
             form.write(table, self._combined(form), self._about)
+        return len(entries), len(events)
 
     def _combined(self, form):
         return self._out / f"{COMBINED}{form.suffix}"
@@ -221,7 +226,7 @@ def _events(entry):
     begin = datetime.datetime.fromisoformat(entry["begin"]) if entry["begin"] else None
     events = pd.DataFrame(entry["events"], columns=EVENT_COLUMNS)
     table = event_tables.recording_table(events, entry["path"], begin, entry["latitude"], entry["longitude"])
-    if "clocks" in entry:
+    if entry.get("clocks"):
         clocks = map(datetime.datetime.fromisoformat, entry["clocks"])
         table["clock"] = pd.Series(list(clocks), table.index, object)
     return table

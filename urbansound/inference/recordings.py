@@ -26,6 +26,7 @@ class Summary:
       listened: of sound in this command; the rest was done before.
       took: seconds that it took.
       events: number in all recordings.
+      combined: numbers of recordings and of events in the tables of all, which earlier commands have written to, too.
       faults: DataFrame of path, fault of recordings that broke off or could not be read.
     """
 
@@ -33,6 +34,7 @@ class Summary:
     listened: float
     took: float
     events: int
+    combined: tuple[int, int]
     faults: pd.DataFrame
 
 
@@ -73,10 +75,14 @@ def detect_all(plan, paths, out, formats, jobs=1, on_events=None, on_progress=No
                 output.keep(path, value, plan.suffixes(value["seconds"]))
                 progress.done(path, 0.0 if known else value["seconds"])
 
-        listen(plan, tasks, min(jobs, max(len(tasks), 1)), listener, say)
+        try:
+            listen(plan, tasks, min(jobs, max(len(tasks), 1)), listener, say)
+        except KeyboardInterrupt:
+            done = f"{progress.whole} of {len(paths)} recordings are done; the same command goes on from there"
+            raise KeyboardInterrupt(done) from None
         entries = [output.entries[as_text(path)] for path in paths]
-        output.combine(entries)
-    return _summary(entries, progress)
+        combined = output.combine(entries)
+    return _summary(entries, progress, combined)
 
 
 def planned(plan, out, formats):
@@ -107,14 +113,18 @@ def _task(path, output, plan):
     return None
 
 
-def _summary(entries, progress):
-    kinds = ("fault", "clips_fault")
-    faults = [(entry["path"], entry[kind]) for entry in entries for kind in kinds if entry.get(kind)]
+def _summary(entries, progress, combined):
+    faults = []
+    for entry in entries:
+        before = "; what came before that is in the tables" if entry["seconds"] else ""
+        for kind, more in (("fault", before), ("clips_fault", "")):
+            faults += [(entry["path"], entry[kind] + more)] if entry.get(kind) else []
     return Summary(
         seconds=sum(entry["seconds"] for entry in entries),
         listened=progress.seconds,
         took=progress.took,
         events=sum(len(entry["events"]) for entry in entries),
+        combined=combined,
         faults=pd.DataFrame(faults, columns=["path", "fault"]),
     )
 
@@ -132,14 +142,14 @@ def about(listener):
         "time_zone": str(plan.zone) if plan.zone else "",
         **dataclasses.asdict(listener.settings),
     }
-    return event_tables.About(provenance, audio.f_min, audio.f_max_hz)
+    return event_tables.About(provenance, audio.f_min, audio.f_max_hz, class_names=described.class_names)
 
 
 class _Progress:
     """Counts recordings, and seconds of sound, while they are listened to."""
 
     def __init__(self, count, done, on_progress):
-        self._count, self._whole, self._on_progress = count, done, on_progress
+        self._count, self.whole, self._on_progress = count, done, on_progress
         self._started, self._parts = time.monotonic(), {}
         self._seconds = 0.0
 
@@ -161,10 +171,10 @@ class _Progress:
     def done(self, path, seconds):
         """A recording is done."""
         self._parts.pop(path, None)
-        self._whole, self._seconds = self._whole + 1, self._seconds + seconds
+        self.whole, self._seconds = self.whole + 1, self._seconds + seconds
         self._say()
 
     def _say(self):
         if self._on_progress:
-            done = self._whole + sum(part for _, part in self._parts.values())
+            done = self.whole + sum(part for _, part in self._parts.values())
             self._on_progress(done, self._count, self.seconds / max(self.took, 1e-9))
