@@ -10,6 +10,7 @@ The last one detects first, as python -m urbansound.detect with the same flags d
 
 import math
 import os
+import sys
 
 from absl import flags
 
@@ -94,6 +95,11 @@ def _events():
     figures = event_evaluation.measure(known, detected, collars, SEGMENT_SECONDS.value, OFFSETS.value, PSDS.value)
     folder = out or (detected if os.path.isdir(detected) else os.path.dirname(detected))
     write_json(os.path.join(folder, "events_metrics.json"), figures)
+    if unknown := figures["unknown_labels"]:
+        text = (
+            f"{EVENTS.value}: labels that are no class and were not detected: {', '.join(unknown)}; are they misspelt?"
+        )
+        print(shown(text), file=sys.stderr)
     print(as_report(figures))
     print(f"\nmetrics: {shown(os.path.join(folder, 'events_metrics.json'))}")
     return code

@@ -70,7 +70,9 @@ def test_a_name_that_fits_several_recordings_is_refused(night):
 
 
 def test_known_events_elsewhere_are_refused(night):
-    with pytest.raises(InputError, match=r"known.tsv: x.wav is not in night and 1 more; pass other --recordings"):
+    with pytest.raises(
+        InputError, match=r"2 recordings of known.tsv are not in night: x.wav, .*; pass other --recordings"
+    ):
         known("a.wav\t1\t2\tdog\nx.wav\t1\t2\tdog\ny.wav\t\t\t\n")
 
 
@@ -111,6 +113,15 @@ def write_detected(events, form="csv", done=("a.wav", "b.wav", "deep/a.wav", "de
         for path in [f"night/{name}" for name in done]:
             own = [event for of, *event in events if of == path]
             file.write(json.dumps({**entry, "path": path, "events": own}) + "\n")
+
+
+def test_labels_that_the_model_does_not_have_are_named(night):
+    reference = known("a.wav\t1\t2\tdog\na.wav\t3\t4\tdgo\nb.wav\t5\t9\tsiren\n")
+    write_detected([("night/a.wav", 1.0, 2.0, "dog", 1.0, 1.0)])
+    for detected in ("events", "events/events.csv"):  # whose classes nothing tells
+        assert measure(reference, detected, [1.0], 1.0)["unknown_labels"] == ["dgo", "siren"]
+    (night.parent / "events/settings.json").write_text('{"classes": ["dog", "siren"]}')
+    assert measure(reference, "events", [1.0], 1.0)["unknown_labels"] == ["dgo"]
 
 
 @pytest.mark.parametrize("form", ["csv", "sed"])
@@ -180,7 +191,7 @@ def test_the_command_detects_and_measures_or_measures_what_is_there(home, tone_r
     flags = (f"--model={tone_run / 'run'}", "--out=events", "--threshold=0.6", "--collar=1,0.2")
     done = command("evaluate", *which, *flags, cwd=home)
     assert done.returncode == 0, done.stderr
-    assert "recordings: 3, of which 1 have no known events" in done.stdout
+    assert "recordings: 3, of which 1 has no known events" in done.stdout
     assert "events, onsets within 1 s\nclass " in done.stdout
     assert "\nsegments of 1 s\nclass " in done.stdout
     figures = json.loads((home / "events/events_metrics.json").read_text())
@@ -195,6 +206,11 @@ def test_the_command_detects_and_measures_or_measures_what_is_there(home, tone_r
     assert again.stdout.splitlines()[:-1] == done.stdout.splitlines()[:-1]
     table = command("evaluate", *which, "--detected=events/events.csv", "--collar=1,0.2", cwd=home)
     assert table.stdout == done.stdout
+    (home / "typo.tsv").write_text((home / "known.tsv").read_text().replace("middle", "midle", 1))
+    assert "midle" not in done.stderr
+    typo = command("evaluate", "--events=typo.tsv", "--recordings=night", "--detected=events", cwd=home)
+    fault = "typo.tsv: labels that are no class and were not detected: midle; are they misspelt?\n"
+    assert (typo.returncode, typo.stderr) == (0, fault)
 
 
 @pytest.mark.parametrize(
@@ -247,5 +263,5 @@ def test_known_events_are_read_before_anything_is_detected(home, tone_run, tmp_p
     (tmp_path / "known.tsv").write_text(HEAD + "x.wav\t1\t2\tlow\n")
     flags = (f"--events={tmp_path / 'known.tsv'}", f"--model={tone_run / 'run'}", f"--out={tmp_path / 'out'}")
     done = command("evaluate", "--recordings=night", *flags, cwd=home)
-    assert (done.returncode, "x.wav is not in night" in done.stderr) == (2, True)
+    assert (done.returncode, "known.tsv is not in night: x.wav" in done.stderr) == (2, True)
     assert not (tmp_path / "out").exists()

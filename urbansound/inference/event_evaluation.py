@@ -11,11 +11,12 @@ import pandas as pd
 
 from urbansound.data import audio_files
 from urbansound.errors import InputError
-from urbansound.inference.output import JOURNAL, entries_of
+from urbansound.files import read_json
+from urbansound.inference.output import CLASSES, JOURNAL, entries_of
 from urbansound.journal import Journal
 from urbansound.report import psds as psd_scores
 from urbansound.report.event_metrics import event_based, read_events, segment_based
-from urbansound.report.event_tables import SED
+from urbansound.report.event_tables import SED, SETTINGS
 from urbansound.report.score_table import SUFFIX
 from urbansound.text import shown
 
@@ -55,7 +56,9 @@ class Known:
         events, names = read_events(table)
         places = {name: recording_of(name) for name in names}
         if lacking := [name for name, file in places.items() if file is None]:
-            raise InputError(f"{table}: {lacking[0]} is not in {folder}{_more(lacking)}; pass other --recordings")
+            few = f"{', '.join(lacking[:3])}{', …' * (len(lacking) > 3)}"
+            said = f"1 recording of {table} is" if len(lacking) == 1 else f"{len(lacking)} recordings of {table} are"
+            raise InputError(f"{said} not in {folder}: {few}; pass other --recordings")
         events = events.assign(filename=events.filename.map(places))
         return cls(folder, files, recording_of, events, len(set(places.values())))
 
@@ -73,9 +76,10 @@ def measure(known, detected, collars, segment_seconds, offsets=False, psds=False
 
     Returns:
       A dict for JSON: `recordings` (their number), `without_events` (of these not named by the table of known events),
-      `left_out` {`events`, `recordings`} of `detected` that are not among them; `event_based` [{`collar`, `offsets` and
-      what that function returns}], `segment_based` {`segment_seconds` and what that function returns}; `psds`: see
-      `report.psds.measure`, None where it is not wanted.
+      `left_out` {`events`, `recordings`} of `detected` that are not among them; `unknown_labels` of known events that
+      are neither classes of the model, where the folder `detected` tells these, nor labels of detected events;
+      `event_based` [{`collar`, `offsets` and what that function returns}], `segment_based` {`segment_seconds` and what
+      that function returns}; `psds`: see `report.psds.measure`, None where it is not wanted.
 
     Raises:
       InputError: a table can't be read; the folder `detected` lacks a recording; PSDS can't be computed.
@@ -90,6 +94,7 @@ def measure(known, detected, collars, segment_seconds, offsets=False, psds=False
         "recordings": len(known.files),
         "without_events": len(known.files) - known.named,
         "left_out": {"events": int(outside.sum()), "recordings": sum(file is None for file in places.values())},
+        "unknown_labels": sorted({*known.events.event_label} - {*estimated.event_label} - _classes(detected)),
         "event_based": [
             {"collar": collar, "offsets": offsets, **event_based(*tables, collar=collar, offsets=offsets)}
             for collar in collars
@@ -117,6 +122,13 @@ def _detected(detected, known):
         )
     rows = [(name, *event[:3]) for name, entry in entries.items() for event in entry["events"]]
     return pd.DataFrame(rows, columns=SED), list(entries)
+
+
+def _classes(detected):
+    """The set of the classes of the model that a folder of detect is of; empty where it tells none."""
+    settings = Path(detected) / SETTINGS
+    classes = read_json(settings).get(CLASSES) if settings.is_file() else None
+    return {*map(str, classes)} if isinstance(classes, list) else set()
 
 
 def _check_names(detected, places):

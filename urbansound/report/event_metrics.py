@@ -163,10 +163,13 @@ def as_lines(figures, unit="events"):
 
 def as_report(figures):
     """What `inference.event_evaluation.measure` returns as lines for a terminal."""
-    lines = [f"recordings: {figures['recordings']}, of which {figures['without_events']} have no known events"]
+    empty = figures["without_events"]
+    lines = [f"recordings: {figures['recordings']}, of which {empty} {'has' if empty == 1 else 'have'} no known events"]
     if figures["left_out"]["events"]:
-        others = figures["left_out"]
-        lines.append(f"left out: {others['events']} detected events of {others['recordings']} other recordings")
+        events, files = figures["left_out"]["events"], figures["left_out"]["recordings"]
+        left_out = "1 detected event" if events == 1 else f"{events} detected events"
+        where = "1 recording that is" if files == 1 else f"{files} recordings that are"
+        lines.append(f"left out: {left_out} of {where} not in --recordings")
     for result in figures["event_based"]:
         ends = "onsets and offsets" if result["offsets"] else "onsets"
         lines += ["", f"events, {ends} within {result['collar']:g} s", as_lines(result)]
