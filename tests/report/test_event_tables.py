@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import json
 import re
 from zoneinfo import ZoneInfo
 
@@ -15,13 +14,11 @@ from urbansound.report.event_metrics import read_events
 from urbansound.report.event_tables import (
     COLUMNS,
     FORMATS,
-    SETTINGS,
     TIMES,
     About,
     formats,
     in_sequence,
     recording_table,
-    write_settings,
 )
 
 HOSTILE = [
@@ -251,11 +248,6 @@ def test_recordings_in_a_sequence(tmp_path):
     assert selections["Begin Time (s)"].tolist() == [1, 16.5]
     assert selections["File Offset (s)"].tolist() == [1, 1]
     assert [name for name, form in FORMATS.items() if form.one_axis] == ["audacity", "raven"]
-
-
-def test_settings_stand_in_a_file_of_their_own(tmp_path):
-    write_settings(tmp_path, ABOUT)
-    assert json.loads((tmp_path / SETTINGS).read_text()) == ABOUT.provenance
 
 
 def test_a_table_that_fails_leaves_the_old_one(tmp_path):

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from urbansound.errors import InputError
-from urbansound.files import replacing, write_json
+from urbansound.files import replacing
 from urbansound.text import shown
 
 TIMES = ["start", "end", "peak", "mean", "latitude", "longitude", "file_offset"]
@@ -114,11 +114,6 @@ def in_sequence(events, durations):
     lengths = pd.Series(durations, dtype=np.float64)
     before = events.path.map(lengths.cumsum() - lengths).astype(np.float64)
     return events.assign(start=events.start + before, end=events.end + before)
-
-
-def write_settings(folder, about):
-    """Write what all tables of a folder share to its file SETTINGS, for the forms that have no place for it."""
-    write_json(os.path.join(folder, SETTINGS), about.provenance)
 
 
 def later(begin, seconds):
