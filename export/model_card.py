@@ -101,6 +101,8 @@ def _data(run, report):
     origins = {record.origin(run.config.model) for record in map(architecture, run.architectures) if record.origin}
     lines = [provenance.source(data.dataset), ""]
     lines += [line for origin in sorted(filter(None, origins)) for line in (f"It starts from {origin}.", "")]
+    for teacher in () if run.teachers is None else run.teachers.itertuples():
+        lines += [f"It was taught by {_named(teacher)}.", ""]
     rows = []
     for split in ("train", "validation", "test", "left out"):
         part = clips[clips.split == split]
@@ -112,6 +114,11 @@ def _data(run, report):
     if len(run.skipped):
         lines += ["", f"Clips that could not be decoded and were left out: {len(run.skipped)}."]
     return lines
+
+
+def _named(teacher):
+    """A row of a run's teachers, in words."""
+    return f"a trained {teacher.architectures}{f' ({teacher.origin})' if teacher.origin else ''}"
 
 
 def _results(report):

@@ -43,6 +43,7 @@ class Run:
                        for accuracy what `targets.measure` is
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
+    teachers.csv       of a run that others taught: run_dir, architectures, origin, sha256 of each
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
     checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
     tensorboard/       scalars, spectrograms and confusion matrices by epoch
@@ -179,6 +180,11 @@ class Run:
     def members(self):
         """The runs that an ensemble was made of; None for any other run."""
         return self._table("members.csv", "architectures", "seconds")
+
+    @property
+    def teachers(self):
+        """The runs that taught this one (see `training.teachers.table`); None where there were none."""
+        return self._table("teachers.csv", "run_dir", "origin", "sha256")
 
     @property
     def architectures(self):

@@ -49,13 +49,13 @@ def main(argv):
 def _new(settings):
     from urbansound.data import datasets, prepare, splits
     from urbansound.run import Run
-    from urbansound.training import fit
+    from urbansound.training import fit, teachers
 
     path = RUN_DIR.value or command.default_run_dir(settings)
     Run.check_free(path)  # before clips are decoded, which may take long
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
-    run = Run.create(path, settings, class_names, clips, skipped)
+    run = teachers.new_run(path, settings, class_names, clips, skipped)
     data, made_up = settings.data, datasets.dataset(settings.data.dataset).made_up
     name = "SYNTHETIC sounds" if made_up else shown(f"{data.dataset} {data.csv or data.data_dir or ''}".strip())
     used = int((clips.split != splits.LEFT_OUT).sum())

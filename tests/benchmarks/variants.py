@@ -165,7 +165,7 @@ def training_cost(networks, config, clips):
 
 def stage_cost(record, network, config, clips):
     """The same of one network."""
-    from urbansound.data.pipeline import steps_per_epoch
+    from urbansound.data.views import steps_per_epoch
     from urbansound.targets import SINGLE
     from urbansound.training import embeddings, fit, stages
 

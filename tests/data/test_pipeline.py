@@ -8,7 +8,7 @@ import pytest
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig, AugmentConfig, Config, TrainConfig
-from urbansound.data import cache, pipeline
+from urbansound.data import cache, pipeline, views
 from urbansound.targets import SINGLE
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
@@ -42,7 +42,7 @@ def test_shapes_and_targets(clips):
 
 def test_an_epoch_takes_every_clip_at_most_once_and_the_next_another_order(clips):
     entries, _ = clips
-    steps = pipeline.steps_per_epoch(len(entries), config())
+    steps = views.steps_per_epoch(len(entries), config())
     assert steps == 5
     plain = dataclasses.replace(config(), augment=PLAIN)
     targets = np.eye(len(entries))  # a class per clip tells which it was
@@ -59,7 +59,7 @@ def test_views_are_copies_of_a_clip_that_only_masks_tell_apart(clips):
     for masks, alike in ((0, True), (2, False)):
         augment = dataclasses.replace(PLAIN, views=2, time_masks=masks, time_mask_frames=8)
         settings = dataclasses.replace(config(), augment=augment)
-        assert pipeline.steps_per_epoch(len(clips[0]), settings) == 11  # 45 clips, four in a batch of eight
+        assert views.steps_per_epoch(len(clips[0]), settings) == 11  # 45 clips, four in a batch of eight
         features, targets = take(pipeline.training_batches(*clips, settings), 1)[0]
         assert features.shape == (8, AUDIO.frames, AUDIO.n_mels)
         np.testing.assert_array_equal(targets[::2], targets[1::2])

@@ -5,7 +5,7 @@ import pytest
 
 from running import command
 from urbansound.config import Config, TrainConfig
-from urbansound.data import pipeline
+from urbansound.data import pipeline, views
 from urbansound.data.seeds import derive
 from urbansound.targets import SINGLE
 from urbansound.training.callbacks import Journal
@@ -22,13 +22,14 @@ def test_purposes_and_seeds_have_seeds_of_their_own_that_an_int64_holds():
 
 def test_runs_of_neighbouring_seeds_share_no_stream(monkeypatch):
     """Order, windows and augmentation, mixup and masks."""
-    streams, original = {}, pipeline._seed
+    streams, original = {}, views.seed_of
 
     def watched(stream, number):
         streams[seed].add(int(stream))
         return original(stream, number)
 
-    monkeypatch.setattr(pipeline, "_seed", watched)
+    for module in (views, pipeline):
+        monkeypatch.setattr(module, "seed_of", watched)
     for seed in SEEDS:
         streams[seed] = set()
         config = Config(train=TrainConfig(seed=seed, batch_size=2))

@@ -14,7 +14,8 @@ from running import ROOT, TINY, command
 from urbansound import models
 from urbansound.config import ModelConfig
 from urbansound.data import cache
-from urbansound.data.pipeline import embedding_batches, evaluation_batches, steps_per_epoch
+from urbansound.data.pipeline import embedding_batches, evaluation_batches
+from urbansound.data.views import steps_per_epoch
 from urbansound.models import heads
 from urbansound.run import Run
 from urbansound.targets import SINGLE

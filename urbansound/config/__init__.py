@@ -2,12 +2,13 @@
 
 import dataclasses
 
+from urbansound.config.distillation import DistillConfig
 from urbansound.config.sections import AudioConfig, AugmentConfig, DataConfig, ModelConfig, TrainConfig
 from urbansound.config.setting import base_type, check_field, setting
 from urbansound.errors import InputError
 
 # Settings that say where files lie and change nothing else: a run's may be said anew.
-PLACES = ("data_dir", "cache_dir", "noise_dir")
+PLACES = ("data_dir", "cache_dir", "noise_dir", "unlabelled_dir", "teacher")
 
 __all__ = [
     "PLACES",
@@ -15,6 +16,7 @@ __all__ = [
     "AugmentConfig",
     "Config",
     "DataConfig",
+    "DistillConfig",
     "ModelConfig",
     "TrainConfig",
     "base_type",
@@ -33,6 +35,7 @@ class Config:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    distill: DistillConfig = dataclasses.field(default_factory=DistillConfig)
 
     def __post_init__(self):
         if self.train.batch_size % self.augment.views:
@@ -74,12 +77,12 @@ class Config:
     def places(self, values):
         """Those of `values`, settings by their flat names, that only say anew where files lie: PLACES.
 
-        A noise_dir where there was none is another training. A data_dir is kept though it is the same: relative to
-        another folder, or in a moved run, it is another place.
+        A noise_dir or a teacher where there was none is another training. A data_dir is kept though it is the same:
+        relative to another folder, or in a moved run, it is another place.
         """
         own = self.flat()
-        given = {name: values[name] for name in PLACES if values.get(name) is not None}
-        new = {name: value for name, value in given.items() if own[name] is not None and value != own[name]}
+        given = {name: values[name] for name in PLACES if values.get(name)}
+        new = {name: value for name, value in given.items() if own[name] and value != own[name]}
         return new | {name: value for name, value in given.items() if name == "data_dir"}
 
     @classmethod
@@ -90,7 +93,7 @@ class Config:
           InputError: something else, or a section or setting that this version does not know.
         """
         known = {field.name: field.type for field in dataclasses.fields(cls)}
-        if not isinstance(sections, dict) or set(sections) != set(known):
+        if not isinstance(sections, dict) or set(sections) | {"distill"} != set(known):  # which older runs lack
             raise InputError(f"config must hold the sections {', '.join(known)}")
         return cls(**{name: section_from_dict(known[name], values) for name, values in sections.items()})
 

@@ -46,7 +46,7 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
     """
     entries = [_entry(path, sample_rate, cache_dir) for path in paths]
     with ThreadPoolExecutor() as pool:
-        missing = [i for i, whole in enumerate(pool.map(_is_whole, entries)) if not whole]
+        missing = [i for i, whole in enumerate(pool.map(is_whole, entries)) if not whole]
     if damaged := sealed.count_damaged(entries, missing):
         print(f"cache: {damaged} damaged waveforms are decoded anew", file=sys.stderr)
     if missing:
@@ -60,7 +60,7 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
             entries[i] = None
             faults.append((i, paths[i], fault))
         else:
-            _write(entries[i], waveform.numpy())
+            write(entries[i], waveform.numpy())
         if on_progress:
             on_progress(done, len(missing))
     table = pd.DataFrame(sorted(faults), columns=["row", "path", "fault"]).drop(columns="row")
@@ -99,10 +99,16 @@ def _entry(path, sample_rate, cache_dir):
     status = os.stat(path)
     made_of = (FORMAT, os.path.abspath(path), status.st_size, status.st_mtime_ns, sample_rate)
     key = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
+    return place(key, cache_dir)
+
+
+def place(key, cache_dir):
+    """Path of the cache file of a key, str."""
     return str(Path(cache_dir) / FOLDER / key[:2] / f"{key}.i16")
 
 
-def _is_whole(entry):
+def is_whole(entry):
+    """Whether a cache file is there and undamaged."""
     payload = sealed.read(entry)
     if payload is None or len(payload) < HEADER.size:
         return False
@@ -110,7 +116,12 @@ def _is_whole(entry):
     return 0 < scale < np.inf and samples > 0 and len(payload) == HEADER.size + 2 * samples
 
 
-def _write(entry, waveform):
+def write(entry, waveform):
+    """Write a waveform float32 [samples], at least one, to a cache file.
+
+    Raises:
+      OSError: the cache folder can't be written; its text is an error's line, without the path.
+    """
     peak = np.max(np.abs(waveform), initial=0.0)
     scale = max(np.float32(peak / 32767), np.finfo(np.float32).tiny) if peak > 0 else np.float32(1)
     samples = np.round(waveform / scale).astype("<i2")

@@ -1,8 +1,4 @@
-"""tf.data pipelines: cached waveforms in, batches of (log_mel, targets) out, all in-graph.
-
-Order and augmentation of training clip k of epoch e are a function of only (seed, e, k), so a run
-that is resumed at an epoch is trained on what an unbroken one is, however threads are timed.
-"""
+"""tf.data pipelines: cached waveforms in, batches of (log_mel, targets) out, all in-graph."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,24 +6,16 @@ import tensorflow as tf
 from urbansound import targets as kinds
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
-from urbansound.data import augment, cache, noise
+from urbansound.data import augment, cache
 from urbansound.data.parallel import mapped, untuned
 from urbansound.data.seeds import derive
+from urbansound.data.views import clips_per_batch, order, seed_of, views
 
 PREFETCHED = 2  # batches that are made ahead of the step that takes them
 
 
-def steps_per_epoch(clips, config):
-    """Full batches in one pass over `clips` training clips; what is left over is other clips in every epoch."""
-    return max(clips // _clips_per_batch(clips, config), 1)
-
-
-def _clips_per_batch(clips, config):
-    return min(config.train.batch_size // config.augment.views, clips)
-
-
 def training_batches(entries, targets, config, first_epoch=0):
-    """Endless augmented batches, `steps_per_epoch` of them an epoch; a clip's views are neighbours.
+    """Endless augmented batches, `steps_per_epoch` of them an epoch; a clip's copies are neighbours.
 
     Args:
       entries: cache files of the training clips.
@@ -38,41 +26,38 @@ def training_batches(entries, targets, config, first_epoch=0):
     Returns:
       A dataset of (log_mel float32 [batch, frames, n_mels], targets float32 [batch, classes]).
     """
-    clips, seed = len(entries), config.train.seed
-    clip_stream, batch_stream = derive(seed, "clip"), derive(seed, "batch")
-    alone_stream = derive(seed, "alone")
-    batch = _clips_per_batch(clips, config)
-    entries, targets = tf.constant(entries), tf.constant(targets, tf.float32)
-    background, nothing = _noise(config), kinds.of(config.model.targets).nothing(targets.shape[1])
+    nothing = np.full(targets.shape[1], kinds.of(config.model.targets).nothing(targets.shape[1]), np.float32)
+    dataset = views(entries, targets, nothing, config, first_epoch)
+    return _masked_batches(dataset, len(entries), config, lambda _, targets: (targets,))
 
-    def clip(place, number):
-        window_seed, augment_seed = augment.split_seed(_seed(clip_stream, number), 2)
-        samples = config.audio.clip_samples
-        waveform = augment.random_window(cache.read(entries[place]), samples, window_seed)
-        waveform = fit_length(waveform, samples, config.data.short_clips)
-        waveform = augment.augment_waveform(
-            waveform, background, augment_seed, config.augment, config.audio.sample_rate
-        )
-        target = targets[place]
-        if config.augment.noise_alone > 0:
-            alone_seed = _seed(alone_stream, number)
-            waveform, alone = augment.noise_alone(waveform, background, alone_seed, config.augment.noise_alone)
-            target = tf.where(alone, nothing, target)
-        return waveform, target, number
 
-    def mix(waveforms, targets, numbers):
-        mix_seed, _ = augment.split_seed(_seed(batch_stream, numbers[0]), 2)
-        return *augment.mixup(waveforms, targets, mix_seed, config.augment.mixup_alpha), numbers
+def taught_batches(lessons, first_epoch=0):
+    """The same of clips that teachers were asked about.
 
-    def mask(features, targets, numbers):
-        _, mask_seed = augment.split_seed(_seed(batch_stream, numbers[0]), 2)
-        features, targets = (tf.repeat(values, config.augment.views, axis=0) for values in (features, targets))
-        return augment.mask(features, mask_seed, config.augment), targets
+    Args:
+      lessons: a Lessons.
+      first_epoch: as in `training_batches`.
 
-    dataset = mapped(_endless_order(clips, config, first_epoch), clip)
-    if config.augment.mixup_alpha > 0:
-        dataset = mapped(dataset.batch(batch, drop_remainder=True), mix).unbatch()
-    dataset = _with_log_mel(dataset, config.audio).batch(batch, drop_remainder=True)
+    Returns:
+      A dataset of ((log_mel float32 [batch, frames, n_mels], embeddings float32 [batch, values]), targets float32
+      [batch, classes]).
+    """
+    course = lessons.course
+    batches = _masked_batches(course.views(first_epoch), len(course.entries), course.config, lessons.of)
+    return mapped(batches, lambda log_mels, targets, embeddings: ((log_mels, embeddings), targets))
+
+
+def _masked_batches(dataset, clips, config, learned):
+    """Batches of (log_mel, *what `learned` makes of view numbers and targets), each copied and its log-mel masked."""
+    batch_stream = derive(config.train.seed, "batch")
+
+    def mask(log_mels, targets, views, numbers):
+        _, mask_seed = augment.split_seed(seed_of(batch_stream, numbers[0]), 2)
+        values = (tf.repeat(each, config.augment.views, axis=0) for each in (log_mels, *learned(views, targets)))
+        log_mels, *others = values
+        return augment.mask(log_mels, mask_seed, config.augment), *others
+
+    dataset = _with_log_mel(dataset, config.audio).batch(clips_per_batch(clips, config), drop_remainder=True)
     return _finished(mapped(dataset, mask), config)
 
 
@@ -88,29 +73,16 @@ def embedding_batches(embeddings, targets, config, first_epoch=0):
     """
     embeddings, targets = tf.constant(embeddings), tf.constant(targets, tf.float32)
     batch_stream = derive(config.train.seed, "batch")
-    dataset = _endless_order(len(embeddings), config, first_epoch)
-    dataset = dataset.batch(_clips_per_batch(len(embeddings), config), drop_remainder=True)
+    dataset = order(len(embeddings), config, first_epoch)
+    dataset = dataset.batch(clips_per_batch(len(embeddings), config), drop_remainder=True)
 
-    def mix(places, numbers):
+    def mix(places, _, numbers):
         values = tf.gather(embeddings, places), tf.gather(targets, places)
         if config.augment.mixup_alpha == 0:
             return values
-        return augment.mixup(*values, _seed(batch_stream, numbers[0]), config.augment.mixup_alpha)
+        return augment.mixup(*values, seed_of(batch_stream, numbers[0]), config.augment.mixup_alpha)
 
     return untuned(mapped(dataset, mix).prefetch(PREFETCHED))
-
-
-def _endless_order(clips, config, first_epoch):
-    """A dataset of (place int32 of a clip, its number int64 over all epochs), shuffled anew in each epoch."""
-    taken = steps_per_epoch(clips, config) * _clips_per_batch(clips, config)
-    stream = derive(config.train.seed, "order")
-
-    @tf.autograph.experimental.do_not_convert
-    def order(epoch):
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(clips), _seed(stream, epoch))[:taken]
-        return tf.data.Dataset.from_tensor_slices((shuffled, epoch * taken + tf.range(taken, dtype=tf.int64)))
-
-    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(order)
 
 
 def evaluation_batches(entries, targets, config):
@@ -130,11 +102,6 @@ def ordered_embeddings(embeddings, targets, config):
     return untuned(dataset.batch(config.train.batch_size))
 
 
-def _seed(stream, number):
-    """Seed int64 [2] of the `number`-th thing of a kind; stateless ops hash it well."""
-    return tf.stack([tf.constant(stream, tf.int64), tf.cast(number, tf.int64)])
-
-
 def _with_log_mel(dataset, audio):
     """The dataset with waveforms, the first of each element, made log-mels.
 
@@ -149,14 +116,3 @@ def _finished(dataset, config):
     options.threading.max_intra_op_parallelism = 1  # clips run side by side; threads within one only get in the way
     options.deterministic = config.train.deterministic
     return untuned(dataset.with_options(options).prefetch(PREFETCHED))
-
-
-def _noise(config):
-    """What background noise is cut from, float32 [samples]; None if unused."""
-    if not config.augment.uses_noise:
-        return None
-    audio = config.audio
-    samples = noise.load(
-        config.augment.noise_dir, audio.sample_rate, audio.clip_samples, config.data.cache_dir, config.train.seed
-    )
-    return tf.constant(samples)

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 
 from urbansound import targets
-from urbansound.data import audio_files, cache, catalog, datasets, noise, splits
+from urbansound.data import audio_files, cache, catalog, datasets, noise, splits, unlabelled
 from urbansound.errors import InputError
 from urbansound.progress import bar
 from urbansound.text import shown
@@ -36,7 +36,7 @@ def prepare(config):
 
 
 def find(config):
-    """Find the clips and the recordings of noise, and decode those that the cache lacks.
+    """Find the clips, the recordings of noise and those without labels, and decode those that the cache lacks.
 
     What the data set's folder holds besides clips is counted on stderr.
 
@@ -47,11 +47,12 @@ def find(config):
       A Found.
 
     Raises:
-      InputError: as the catalog, the cache, `splits.check_folds` and `noise.load` do; a clip that can't be decoded
-        where bad_clips is "fail", or none that can.
+      InputError: as the catalog, the cache, `splits.check_folds`, `noise.load` and `unlabelled.windows` do; a clip that
+        can't be decoded where bad_clips is "fail", or none that can.
     """
     if config.augment.uses_noise and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
+    unlabelled.windows(config)
     found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)

@@ -62,6 +62,8 @@ def combine(runs, path):
     rows = [(str(member.path.resolve()), "+".join(member.architectures), member.training_seconds) for member in runs]
     with Run.creating(path, settings, first.class_names, first.clips, first.skipped) as run:
         write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
+        if taught := [member.teachers for member in runs if member.teachers is not None]:
+            write_csv(run.file("teachers.csv"), pd.concat(taught).drop_duplicates("sha256"))
         with replacing(run.file("model.keras")) as part:
             model.save(part)
     return Run(path)

@@ -12,6 +12,7 @@ from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.run import Run
 from urbansound.text import shown
+from urbansound.training import teachers
 
 
 class RunError(InputError):
@@ -34,7 +35,7 @@ def begin(path, config, prepared=prepare.prepare):
       InputError: it was begun with other settings; the data can't be used.
     """
     if not (path / "config.json").exists():
-        return Run.create(path, config, *prepared(config))
+        return teachers.new_run(path, config, *prepared(config))
     return Run.open(path, places(path, Run.open(path).config, config))
 
 

@@ -203,14 +203,21 @@ def _facts(run, parameters):
     else:
         rows = history[history.stage == history.stage.iloc[-1]]
         epoch = f"{rows.epoch[rows.val_loss.idxmin()]} of {len(rows)}, of the lowest validation loss"
+    taught = {} if run.teachers is None else {"Taught by": ", ".join(map(_teacher, run.teachers.itertuples()))}
     return {
         "Data set": config.data.dataset,
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
         "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
         "Epoch": epoch,
         "Model": f"{_model_name(run)}, {parameters:,} parameters",
+        **taught,
         "Training": f"{run.training_seconds / 60:.1f} minutes",
     }
+
+
+def _teacher(row):
+    """'yamnet (whose weights it starts from)', of a row of a run's teachers."""
+    return f"{row.architectures}{f' ({row.origin})' if row.origin else ''}"
 
 
 def _model_name(run):

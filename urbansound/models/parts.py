@@ -82,6 +82,25 @@ def scores(x, n_classes, config):
     return layers.Dense(n_classes, activation=targets.of(config.targets).activation, name="scores")(x)
 
 
+def embedding(model):
+    """What the last layer of weights of a network makes its scores of: its input, a Keras tensor [batch, values].
+
+    Raises:
+      ValueError: no layer of the network is a Dense.
+    """
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
+    if not dense:
+        raise ValueError(f"{model.name}: has no Dense layer that makes scores of an embedding")
+    return input_of(dense[-1], model)
+
+
+def input_of(layer, model):
+    """The one input of a layer in a functional model; `layer.input` is that of the first model it was part of."""
+    (node,) = [node for nodes in model._nodes_by_depth.values() for node in nodes if node.operation is layer]
+    (tensor,) = node.input_tensors
+    return tensor
+
+
 def int8_between(first, last, why="The first convolution, the pooling and the last layer are few operations."):
     """The Int8 of a network that `pool` ends: int8 from after the layer `first` to the layer `last`.
 

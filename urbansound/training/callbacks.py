@@ -25,14 +25,14 @@ class Journal(keras.callbacks.Callback):
     Args:
       run: the Run.
       train_config: its TrainConfig.
-      whole: the model to save; what is fitted may be a part of it.
+      model: what model.keras is to hold.
       stages: names of the run's stages, in order.
     """
 
-    def __init__(self, run, train_config, whole, stages):
+    def __init__(self, run, train_config, model, stages):
         super().__init__()
         self._run = run
-        self._whole = whole
+        self._kept = self._whole = model
         self._train = train_config
         self._stages = stages
         self._columns = columns(run.targets)
@@ -62,9 +62,14 @@ class Journal(keras.callbacks.Callback):
         """Whether the last epoch of this stage is done, or early stopping has come."""
         return self.next_epoch >= self._train.epochs or self._is_stalled()
 
-    def enter(self, stage):
-        """Begin a stage, or go on with it: with the checkpoint's weights where that is of this stage."""
-        self.stage = stage
+    def enter(self, stage, whole):
+        """Begin a stage, or go on with it: with the checkpoint's weights where that is of this stage.
+
+        Args:
+          stage: its name.
+          whole: what its checkpoints hold: the model, and what else is trained with it.
+        """
+        self.stage, self._whole = stage, whole
         if self._saved and self.next_epoch:
             self._load(self._saved["weights"])
             self._remove_old(self._saved["weights"])  # that a kill after the state was saved has left
@@ -74,7 +79,7 @@ class Journal(keras.callbacks.Callback):
         if self._train.keep == "best":
             self._load(self._best_file)
         if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
-            self._save_model("model.keras")
+            self._save("model.keras", self._kept)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Seed the epoch."""
@@ -95,8 +100,8 @@ class Journal(keras.callbacks.Callback):
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._rows.append({name: values.get(name) for name in self._columns})  # without validation, None in its columns
         if self._best() == epoch:
-            self._save_model(f"checkpoints/{self._best_file}")
-        self._save()
+            self._save(f"checkpoints/{self._best_file}", self._whole)
+        self._save_epoch()
         if self._is_stalled():
             self.model.stop_training = True
 
@@ -117,14 +122,14 @@ class Journal(keras.callbacks.Callback):
             fault = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not this run's weights ({fault}); start a new run") from None
 
-    def _save_model(self, name):
+    def _save(self, name, model):
         with replacing(self._run.file(name)) as part:
-            self._whole.save(part)
+            model.save(part)
 
-    def _save(self):
+    def _save_epoch(self):
         # A .keras file is put together in memory: HDF5 that is written to a full disk ends the process.
         weights = f"epoch-{self.stage}-{self.next_epoch:04d}.keras"
-        self._save_model(f"checkpoints/{weights}")
+        self._save(f"checkpoints/{weights}", self._whole)
         write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=self._columns))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})

@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 
 from urbansound import models
-from urbansound.data.pipeline import steps_per_epoch
 from urbansound.data.prepare import cache_entries
+from urbansound.data.views import steps_per_epoch
 from urbansound.errors import InputError
-from urbansound.models import ensemble
-from urbansound.training import objective, stages
+from urbansound.models import ensemble, parts
+from urbansound.training import distillation, objective, stages
 from urbansound.training.callbacks import Journal, Pictures
 
 
@@ -59,15 +59,22 @@ def _train_stage(run, journal, networks, model, training, validation):
     """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
     record, network = networks[-1]
     config = stages.settings(record, network, run.config)
-    optimizer = compile_model(network, config.train, steps_per_epoch(len(training[0]), config), run.targets)
-    model.compile(optimizer, network.loss)  # so that a checkpoint holds the optimizer's state
-    journal.enter(record.name)
+    lessons = distillation.of_run(run, training, config)
+    learned, whole, read_out = network, model, None
+    if lessons is not None:
+        read_out = distillation.read_out(lessons, config.train.seed)
+        learned = keras.Model(network.input, [network.output, read_out(parts.embedding(network))])
+        whole = keras.Model(model.input, [model.output, *learned(model.input)])
+    steps = steps_per_epoch(len(training[0] if lessons is None else lessons.course.entries), config)
+    optimizer = compile_model(learned, config.train, steps, run.targets)
+    whole.compile(optimizer, learned.loss)  # so that a checkpoint holds the optimizer's state
+    journal.enter(record.name, whole)
     if not journal.finished:
         mean = ensemble.average([trained for _, trained in networks])
-        stage = stages.stage(record, network, mean, training, validation, config)
+        stage = stages.stage(record, network, mean, training, validation, config, lessons, read_out)
         if journal.next_epoch == 0:
             stage.adapt()
-        _fit(run, journal, stage, optimizer, network.loss)
+        _fit(run, journal, stage, optimizer, learned.loss)
     journal.leave()
 
 

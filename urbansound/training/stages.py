@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from urbansound.data import pipeline
 from urbansound.data.parallel import mapped
+from urbansound.data.views import steps_per_epoch
+from urbansound.models import parts
 from urbansound.training import embeddings
 
 
@@ -40,27 +42,34 @@ class Stage:
         """Adapt every layer of `part` that has an `adapt`, in its order, to its input for the training clips."""
         for layer in self.part.layers:
             if hasattr(layer, "adapt"):
-                layer.adapt(mapped(self.adaptation, keras.Model(self.part.input, _input_of(layer, self.part))))
+                layer.adapt(mapped(self.adaptation, keras.Model(self.part.input, parts.input_of(layer, self.part))))
 
 
-def _input_of(layer, model):
-    """The one input of a layer in a functional model; `layer.input` is that of the first model it was part of."""
-    (node,) = [node for nodes in model._nodes_by_depth.values() for node in nodes if node.operation is layer]
-    (tensor,) = node.input_tensors
-    return tensor
+class _Learner(keras.Model):
+    """A part of a network in training; in validation, what it is validated as.
 
+    Args:
+      part: what is trained, a keras.Model; with a weight, one that gives (scores, read-out) [batch, values].
+      score: function of an input that returns scores, in validation.
+      weight: None, or that of the mean squared error of the read-out in the loss. The input is then (the part's, what
+        the read-out should be).
+    """
 
-class _ValidatedAsMean(keras.Model):
-    """A part of a network in training; in validation the mean of that network and those trained before it."""
-
-    def __init__(self, part, mean):
+    def __init__(self, part, score, weight=None):
         super().__init__(name=part.name)
-        self.part = part
-        self.score = lambda log_mel: mean(log_mel, training=False)  # no layer of this one: it is not trained
+        self.part, self.weight = part, weight
+        self.score = lambda inputs: score(inputs, training=False)  # no layer of this one: it is not trained
 
     def call(self, inputs, training=False):
-        """Scores [batch, n_classes] of what the part takes as input, in validation of log-mels."""
-        return self.part(inputs, training=True) if training else self.score(inputs)
+        """Scores [batch, n_classes]."""
+        if not training:
+            return self.score(inputs)
+        if self.weight is None:
+            return self.part(inputs, training=True)
+        inputs, embeddings = inputs
+        scores, read_out = self.part(inputs, training=True)
+        self.add_loss(self.weight * keras.ops.mean(keras.ops.square(read_out - embeddings)))
+        return scores
 
 
 def is_frozen(record, network):
@@ -73,7 +82,7 @@ def settings(record, network, config):
     return config.with_settings(views=1, time_masks=0, mel_masks=0) if is_frozen(record, network) else config
 
 
-def stage(record, network, mean, training, validation, config):
+def stage(record, network, mean, training, validation, config, lessons=None, read_out=None):
     """The Stage of one network.
 
     Args:
@@ -83,25 +92,32 @@ def stage(record, network, mean, training, validation, config):
         validated; `network` itself where it is the first.
       training, validation: (cache entries, targets float32 [clips, classes]) of the clips.
       config: what `settings` returns.
+      lessons: None, or the Lessons by which the network is taught.
+      read_out: with lessons, the layer that makes the teachers' embeddings of the network's.
     """
     frozen, as_mean = is_frozen(record, network), mean is not network
     if frozen:
-        part, batches, once = _on_embeddings(record, network, training, config)
+        part, batches, once = _on_embeddings(record, network, training, config, lessons)
     else:
-        part, batches, once = network, *_on_log_mels(training, config)
+        part, batches, once = network, *_on_log_mels(training, config, lessons)
     _check_adaptable(network, part)
-    steps = pipeline.steps_per_epoch(len(training[1]), config)
+    clips = len(training[1]) if lessons is None else len(lessons.course.entries)
+    steps = steps_per_epoch(clips, config)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
     ordered = batches(0).take(steps) if config.augment.uses_noise else once(training)
     if as_mean:
         once = _on_log_mels(training, config)[1]
+    learner = _Learner(part, mean) if as_mean else part
+    if lessons is not None:
+        taught = keras.Model(part.input, [part.output, read_out(parts.embedding(part))], name=part.name)
+        learner = _Learner(taught, mean if as_mean else part, config.distill.embedding_weight)
     return Stage(
         part=part,
-        learner=_ValidatedAsMean(part, mean) if as_mean else part,
+        learner=learner,
         batches=batches,
         steps=steps,
         validation=once(validation) if len(validation[1]) else None,
-        adaptation=mapped(ordered, lambda inputs, _: inputs),
+        adaptation=mapped(ordered, lambda inputs, _: inputs[0] if isinstance(inputs, tuple) else inputs),
         validates_log_mels=as_mean or not frozen,
         class_weights=_class_weights(training[1], config.train),
     )
@@ -118,23 +134,28 @@ def _check_adaptable(network, part):
         )
 
 
-def _on_log_mels(training, config):
+def _on_log_mels(training, config, lessons=None):
     """(batches as in Stage, function of clips that gives them once in order, in batches), both of log-mels."""
 
     def batches(first_epoch):
+        if lessons is not None:
+            return pipeline.taught_batches(lessons, first_epoch)
         return pipeline.training_batches(*training, config, first_epoch)
 
     return batches, lambda clips: pipeline.evaluation_batches(*clips, config)
 
 
-def _on_embeddings(record, network, training, config):
-    """(head, the same two of embeddings), which are cached; with noise those in training are new in every epoch."""
+def _on_embeddings(record, network, training, config, lessons):
+    """(head, the same two of embeddings), which are cached; with noise or lessons, those in training are of views."""
     body, head = embeddings.split(network, record.embedding)
 
     def cached(clips):
         return embeddings.embeddings(body, clips[0], config), clips[1]
 
     def batches(first_epoch):
+        if lessons is not None:
+            taught = pipeline.taught_batches(lessons, first_epoch)
+            return mapped(taught, lambda inputs, targets: ((body(inputs[0], training=False), inputs[1]), targets))
         if not config.augment.uses_noise:
             return pipeline.embedding_batches(*cached(training), config, first_epoch)
         log_mels = pipeline.training_batches(*training, config, first_epoch)

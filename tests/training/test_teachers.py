@@ -1,0 +1,119 @@
+"""Which runs may teach, and what a taught run keeps of them."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from small_run import config_of, run_of
+
+from urbansound.data.prepare import prepare
+from urbansound.errors import InputError
+from urbansound.experiments import ensemble
+from urbansound.run import Run
+from urbansound.training import fit, teachers
+
+
+@pytest.fixture(scope="module")
+def teacher(tone_folder, tmp_path_factory):
+    run = run_of(tone_folder, tmp_path_factory.mktemp("home"), "teacher", epochs=1)
+    fit.train(run)
+    return run
+
+
+@pytest.fixture
+def new(tone_folder, tmp_path):
+    """A function of a teacher's path and settings that gives a new run."""
+
+    def make(path, name="run", **settings):
+        config = config_of(tone_folder, tmp_path, teacher=(str(path),), **settings)
+        return teachers.new_run(tmp_path / name, config, *prepare(config))
+
+    return make
+
+
+def shared(run, other, split, kinds):
+    """How many clips of a run's split are of recordings that the other one has in `kinds`."""
+    known = set(other.clips.recording[other.clips.split.isin(kinds)])
+    return int(run.clips.recording[run.clips.split == split].isin(known).sum())
+
+
+@pytest.mark.parametrize(
+    ("settings", "split", "kinds"),
+    [({"test_fold": 2}, "test", ("train", "validation")), ({"seed": 2}, "validation", ("train",))],
+)
+def test_a_run_that_was_trained_on_what_another_is_measured_on_may_not_teach_it(
+    settings, split, kinds, teacher, new, tone_folder, tmp_path
+):
+    count = shared(run_of(tone_folder, tmp_path, "other", **settings), teacher, split, kinds)
+    assert count > 0
+    with pytest.raises(InputError, match=f"was trained on {count} {split} clips of this one, which would be measured"):
+        new(teacher.path, **settings)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda config, names: (config, [*names[:2], "other"]), "it has other classes"),
+        (lambda config, names: (config.with_settings(targets="multilabel"), names), "it has --targets=single"),
+    ],
+)
+def test_a_run_of_other_classes_or_targets_may_not_teach(change, fault, teacher, tmp_path):
+    config = teacher.config.with_settings(teacher=(str(teacher.path),))
+    config, names = change(config, teacher.class_names)
+    with pytest.raises(InputError, match=fault):
+        teachers.new_run(tmp_path / "run", config, names, teacher.clips, [])
+
+
+def test_of_a_folder_of_runs_the_first_that_may_teaches(teacher, new, tmp_path):
+    folder = tmp_path / "folds"
+    for name in ("fold_1", "fold_2"):
+        shutil.copytree(teacher.path, folder / name)
+    other = Run(folder / "fold_1")
+    other.clips.assign(split="train").to_csv(other.file("clips.csv"), index=False)
+    assert new(folder).teachers.run_dir.tolist() == [str(folder / "fold_2")]
+    shutil.rmtree(folder / "fold_2")
+    shutil.copytree(folder / "fold_1", folder / "fold_2")
+    with pytest.raises(InputError, match=r"fold_1 \(the first of 2 runs\): can't teach this run: it was trained on"):
+        new(folder, "another")
+
+
+def test_what_is_no_run_or_has_no_model_is_refused_before_a_run_is_made(new, tone_folder, tmp_path):
+    with pytest.raises(InputError, match="not a run directory"):
+        new(tmp_path / "absent")
+    untrained = run_of(tone_folder, tmp_path, "untrained")
+    with pytest.raises(InputError, match="no model yet, so it can't teach"):
+        new(untrained.path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_may_be_moved_but_not_changed(teacher, new, tmp_path):
+    run = new(teacher.path)
+    moved = shutil.copytree(teacher.path, tmp_path / "moved")
+    again = Run.open(run.path, run.config.places({"teacher": (str(moved),)}))
+    assert [one.path for one in teachers.of_run(again)] == [moved]
+    (moved / "model.keras").write_bytes(b"other")
+    with pytest.raises(InputError, match="holds another model than when"):
+        teachers.of_run(again)
+
+
+def test_a_run_without_a_teacher_has_none_and_gets_none(teacher):
+    assert teachers.of_run(teacher) == []
+    assert teacher.teachers is None
+    assert teacher.config.places({"teacher": ("x",), "unlabelled_dir": "y"}) == {}
+
+
+def test_whose_weights_a_teacher_starts_from_is_told_through_generations(teacher, new, tmp_path):
+    first = new(teacher.path, "first")
+    origin = "Google's YAMNet, trained on AudioSet"
+    first.teachers.assign(origin=origin).to_csv(first.file("teachers.csv"), index=False)
+    shutil.copy(teacher.file("model.keras"), first.file("model.keras"))
+    second = new(first.path, "second")
+    assert second.teachers.origin.tolist() == [origin]
+    assert second.teachers.architectures.tolist() == ["cnn"]
+    shutil.copy(teacher.file("model.keras"), second.file("model.keras"))
+    for run in (first, second):
+        history = pd.DataFrame({"stage": ["cnn"], "seconds": [1.0]})
+        history.to_csv(run.file("history.csv"), index=False)
+    both = ensemble.combine([first, second], tmp_path / "both")
+    assert teachers.origin(both) == origin
