@@ -8,7 +8,7 @@ from small_run import config_of, run_of
 
 from urbansound.data.prepare import prepare
 from urbansound.errors import InputError
-from urbansound.experiments import ensemble
+from urbansound.experiments import ensemble, processes
 from urbansound.run import Run
 from urbansound.training import fit, teachers
 
@@ -117,3 +117,41 @@ def test_whose_weights_a_teacher_starts_from_is_told_through_generations(teacher
         history.to_csv(run.file("history.csv"), index=False)
     both = ensemble.combine([first, second], tmp_path / "both")
     assert teachers.origin(both) == origin
+
+
+def test_copies_of_clips_are_known_by_their_bytes(teacher, new, tone_folder, tmp_path):
+    copy, others = tmp_path / "copy", iter(range(100))
+    for path in sorted(tone_folder.rglob("*.wav")):
+        place = copy / path.parent.name / f"{next(others)}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    with pytest.raises(InputError, match=r"was trained on \d+ (test|validation) clips of this one"):
+        new(teacher.path, data_dir=str(copy), test_fold=2)
+
+
+def test_recordings_without_labels_are_none_that_the_run_is_measured_on(teacher, new, tone_folder, tmp_path):
+    street = tmp_path / "street"
+    street.mkdir()
+    clips = teacher.clips
+    shutil.copy(clips.path[clips.split == "train"].iloc[0], street / "a.wav")
+    new(teacher.path, "first", unlabelled_dir=str(street))
+    shutil.copy(clips.path[clips.split == "test"].iloc[0], street / "b.wav")
+    with pytest.raises(InputError, match="street: holds 1 clips that this run is measured on"):
+        new(teacher.path, "second", unlabelled_dir=str(street))
+    config = config_of(tone_folder, tmp_path, unlabelled_dir=str(street))
+    with pytest.raises(InputError, match="--unlabelled_dir needs somebody who says what is heard there"):
+        teachers.new_run(tmp_path / "third", config, *prepare(config))
+
+
+def test_a_run_goes_on_with_as_many_teachers_as_it_was_begun_with(teacher, new):
+    run = new(teacher.path)
+    with pytest.raises(InputError, match="was begun with other teachers than the 2 named"):
+        teachers.of_run(Run.open(run.path, {"teacher": (str(teacher.path), str(teacher.path))}))
+    run.file("teachers.csv").unlink()
+    with pytest.raises(InputError, match="was begun with other teachers than the 1 named"):
+        teachers.of_run(run)
+
+
+def test_a_worker_is_told_of_moved_teachers_as_a_person_would_say_it():
+    run = Run("run", {"teacher": ("a", "b c"), "data_dir": "d"})
+    assert processes._arguments(run, True)[2:] == ["--teacher=a,b c", "--data_dir=d"]

@@ -3,7 +3,6 @@
 import dataclasses
 
 from urbansound.config.setting import Checked, setting
-from urbansound.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +35,7 @@ class DistillConfig(Checked):
         maximum=10**6,
     )
     unlabelled_dir: str | None = setting(
-        None, "with --teacher: a folder of recordings without labels, of which every window is a training clip as well"
+        None,
+        "with --teacher: a folder of recordings without labels, of which every window is a training clip as well; take "
+        "none that test clips were cut from",
     )
-
-    def _check(self):
-        if self.unlabelled_dir is not None and not self.teacher:
-            raise InputError("--unlabelled_dir needs somebody who says what is heard there: pass --teacher=RUN too")

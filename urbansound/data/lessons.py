@@ -1,6 +1,7 @@
 """What teachers say of the views of training clips, which a network is taught by."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +32,11 @@ class Course:
         return cls([*entries, *unlabelled], np.pad(labelled, [(0, len(unlabelled)), (0, 0)]), config)
 
     @property
+    def view_epochs(self):
+        """Epochs with waveforms of their own."""
+        return min(self.config.distill.view_epochs, self.config.train.epochs)
+
+    @property
     def views_per_epoch(self):
         """Views in each of the epochs."""
         clips = len(self.entries)
@@ -41,7 +47,7 @@ class Course:
         classes = self.targets.shape[1] - 1
         nothing = np.full(classes + 1, kinds.of(self.config.model.targets).nothing(classes), np.float32)
         nothing[-1] = 1
-        return views(self.entries, self.targets, nothing, self.config, first_epoch, self.config.distill.view_epochs)
+        return views(self.entries, self.targets, nothing, self.config, first_epoch, self.view_epochs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +75,12 @@ class Lessons:
           (targets float32 [batch, classes], embeddings float32 [batch, values]). Of what is labelled, the share
           label_share is the label's, the rest is the teachers'.
         """
-        said, embeddings = (
-            tf.cast(tf.gather(values, numbers), tf.float32) for values in (self.scores, self.embeddings)
-        )
+        said, embeddings = (tf.cast(tf.gather(values, numbers), tf.float32) for values in self._tensors)
         share = self.course.config.distill.label_share
         return share * targets[:, :-1] + (1 - share * targets[:, -1:]) * said, embeddings
+
+    @functools.cached_property
+    def _tensors(self):
+        """Scores and embeddings outside any graph, which would hold a copy of them as its constants."""
+        with tf.init_scope():
+            return tf.constant(self.scores), tf.constant(self.embeddings)

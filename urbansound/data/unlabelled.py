@@ -10,7 +10,7 @@ import numpy as np
 
 from urbansound.audio.stream import open_stream
 from urbansound.data import audio_files, cache, sealed
-from urbansound.errors import InputError
+from urbansound.errors import InputError, reason
 from urbansound.progress import bar
 from urbansound.text import shown
 
@@ -57,7 +57,11 @@ def windows(config):
 
 def _windows(path, config):
     """(cache files, fault or "") of the windows of a recording."""
-    audio, status = config.audio, os.stat(path)
+    audio = config.audio
+    try:
+        status = os.stat(path)
+    except OSError as error:  # a link to nowhere
+        return [], reason(error)
     file = os.path.abspath(path), status.st_size, status.st_mtime_ns
     made_of = FORMAT, cache.FORMAT, *file, audio.sample_rate, audio.clip_samples
     key = hashlib.sha256(repr(made_of).encode("utf-8", "surrogateescape")).hexdigest()[:32]

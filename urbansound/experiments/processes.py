@@ -108,7 +108,8 @@ def _train_one(run, jobs, processes, evaluate, quiet):
 
 def _arguments(run, evaluate):
     arguments = ["--resume", f"--run_dir={run.path}", *([] if evaluate else ["--noevaluate"])]
-    return arguments + [f"--{name}={value}" for name, value in run.places.items()]
+    texts = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in run.places.items()}
+    return arguments + [f"--{name}={text}" for name, text in texts.items()]
 
 
 def _say(line):

@@ -75,7 +75,7 @@ def lessons(runs, course, class_names):
       OSError: the cache folder can't be written.
     """
     with bar("asking teachers", unit="view") as on_progress:
-        total = len(runs) * course.config.distill.view_epochs * course.views_per_epoch
+        total = len(runs) * course.view_epochs * course.views_per_epoch
         told = []
         for run in runs:
             done = len(told) * total // len(runs)
@@ -100,7 +100,7 @@ def _answers(run, course, class_names, on_progress):
     config, digest = course.config, teachers.digest_of(run)
     made_of = (FORMAT, digest, class_names, _views_of(course))
     teacher, epochs = None, []
-    for epoch in range(config.distill.view_epochs):
+    for epoch in range(course.view_epochs):
         key = hashlib.sha256(repr((*made_of, epoch)).encode()).hexdigest()[:32]
         file = Path(config.data.cache_dir) / FOLDER / key[:2] / f"{key}.f16"
         answers = _read(file, course.views_per_epoch)

@@ -1,12 +1,13 @@
 """Trained runs that teach another: which they are, whether they may, what is kept of them."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from urbansound import models
-from urbansound.data import splits
+from urbansound.data import audio_files, splits
 from urbansound.errors import InputError
 from urbansound.files import write_csv
 from urbansound.run import Run
@@ -17,9 +18,10 @@ def new_run(path, config, class_names, clips, skipped):
 
     Raises:
       InputError: as `Run.create`; a teacher is no trained run, has other classes, or was trained on clips that this run
-        is measured on.
+        is measured on; recordings without labels are such clips, or nobody says what is heard there.
     """
     runs = opened(config, class_names, clips)
+    _check_unlabelled(config, clips)
     with Run.creating(path, config, class_names, clips, skipped) as new:
         if runs:
             write_csv(new.file("teachers.csv"), table(runs))
@@ -46,10 +48,11 @@ def of_run(run):
       InputError: a model there is not the one that the run began with.
     """
     runs = opened(run.config, run.class_names, run.clips)
-    if runs:
-        for teacher, digest in zip(runs, run.teachers.sha256, strict=True):
-            if digest_of(teacher) != digest:
-                raise InputError(f"{teacher.path}: holds another model than when {run.path} was begun; put that back")
+    if runs and (run.teachers is None or len(run.teachers) != len(runs)):
+        raise InputError(f"{run.path}: was begun with other teachers than the {len(runs)} named; name those")
+    for teacher, digest in zip(runs, run.teachers.sha256 if runs else (), strict=True):
+        if digest_of(teacher) != digest:
+            raise InputError(f"{teacher.path}: holds another model than when {run.path} was begun; put that back")
     return runs
 
 
@@ -99,13 +102,42 @@ def _fault(run, config, class_names, clips):
         return "it has other classes; take a teacher of the same data"
     if run.config.model.targets != config.model.targets:
         return f"it has --targets={run.config.model.targets}; pass the same, or another teacher"
-    key = "path" if config.data.split == "random" else "recording"
-    theirs, mine = (dict(list(table.groupby("split")[key])) for table in (run.clips, clips))
+    theirs = run.clips
     for split, kinds in ((splits.TEST, (splits.TRAIN, splits.VALIDATION)), (splits.VALIDATION, (splits.TRAIN,))):
-        learned = {value for kind in kinds for value in theirs.get(kind, ())}
-        if known := sum(value in learned for value in mine.get(split, ())):
+        measured, learned = clips[clips.split == split], theirs[theirs.split.isin(kinds)]
+        if known := _known(measured, learned, config.data.split == "random"):
             return (
                 f"it was trained on {known} {split} clips of this one, which would be measured on what it was told; "
                 "take a teacher with the same --test_fold, --val_fold, --val_fraction and --seed"
             )
     return ""
+
+
+def _known(measured, learned, clips_alone):
+    """How many clips of one table are in another: by path, by recording unless `clips_alone`, or by their bytes."""
+    known = measured.path.isin(learned.path)
+    if not clips_alone:
+        known |= measured.recording.isin(learned.recording)
+    others = measured.path[~known].tolist()
+    return int(known.sum()) + len(_copies(others, learned.path[learned.path.map(os.path.isfile)].tolist()))
+
+
+def _copies(paths, others):
+    """Those of `paths` whose bytes one of `others` holds, too."""
+    groups = audio_files.same_bytes([*paths, *others])
+    copied = [place for group in groups if group[-1] >= len(paths) for place in group if place < len(paths)]
+    return [paths[place] for place in copied]
+
+
+def _check_unlabelled(config, clips):
+    """Raise InputError where recordings without labels are of no use, or clips that the run is measured on."""
+    folder = config.distill.unlabelled_dir
+    if folder is None:
+        return
+    if not config.distill.teacher:
+        raise InputError("--unlabelled_dir needs somebody who says what is heard there: pass --teacher=RUN too")
+    measured = clips.path[clips.split.isin((splits.TEST, splits.VALIDATION))].tolist()
+    if copies := _copies(measured, audio_files.find([folder]).files):
+        raise InputError(
+            f"{folder}: holds {len(copies)} clips that this run is measured on (such as {copies[0]}); take others"
+        )
