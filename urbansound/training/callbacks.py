@@ -79,7 +79,7 @@ class Journal(keras.callbacks.Callback):
         if self._train.keep == "best":
             self._load(self._best_file)
         if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
-            self._save("model.keras", self._kept)
+            self._save_model("model.keras", self._kept)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Seed the epoch."""
@@ -100,8 +100,8 @@ class Journal(keras.callbacks.Callback):
         values["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._rows.append({name: values.get(name) for name in self._columns})  # without validation, None in its columns
         if self._best() == epoch:
-            self._save(f"checkpoints/{self._best_file}", self._whole)
-        self._save_epoch()
+            self._save_model(f"checkpoints/{self._best_file}", self._whole)
+        self._save()
         if self._is_stalled():
             self.model.stop_training = True
 
@@ -122,14 +122,14 @@ class Journal(keras.callbacks.Callback):
             fault = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not this run's weights ({fault}); start a new run") from None
 
-    def _save(self, name, model):
+    def _save_model(self, name, model):
         with replacing(self._run.file(name)) as part:
             model.save(part)
 
-    def _save_epoch(self):
+    def _save(self):
         # A .keras file is put together in memory: HDF5 that is written to a full disk ends the process.
         weights = f"epoch-{self.stage}-{self.next_epoch:04d}.keras"
-        self._save(f"checkpoints/{weights}", self._whole)
+        self._save_model(f"checkpoints/{weights}", self._whole)
         write_csv(self._run.file("history.csv"), pd.DataFrame(self._rows, columns=self._columns))
         # The state names its weights: a crash before this line leaves the epoch before it whole.
         write_json(self._state, {"weights": weights, "rows": self._rows})
