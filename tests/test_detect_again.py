@@ -160,6 +160,7 @@ def test_a_clip_that_was_moved_does_not_come_back_with_another_folder_of_tables(
     assert len([path for path in (home / "moved").rglob("*~*.*") if path.is_file()]) == len(clips)
 
 
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of fastparquet, with newer numpy
 def test_clocks_have_the_offset_of_the_zone_at_the_event(home, tmp_path):
     night = np.concatenate([soundfile.read(home / "night/b.wav")[0]] * 2)
     soundfile.write(tmp_path / "20261025_025940.wav", night, 8000)  # 20 s before clocks are set back an hour
