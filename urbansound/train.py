@@ -18,8 +18,8 @@ EVALUATE = flags.DEFINE_boolean("evaluate", True, "measure the model on its test
 RESUME = flags.DEFINE_boolean(
     "resume",
     False,
-    "go on with the run at --run_dir, by its own settings; --data_dir, --cache_dir and --noise_dir may differ: they "
-    "say where the files lie now",
+    "go on with the run at --run_dir, by its own settings; --data_dir, --cache_dir, --noise_dir, --unlabelled_dir and "
+    "--teacher may differ: they say where the files lie now",
 )
 
 

@@ -29,7 +29,7 @@ def main(argv):
             pd.read_csv(member / "predictions.csv", keep_default_na=False).set_index("path") for member in members
         ]
         names = (members[0] / "labels.txt").read_text().splitlines()
-        columns = [f"score_{name}" if f"score_{name}" in tables[0] else name for name in names]
+        columns = [f"score_{name}" for name in names]
         scores = np.mean([table.loc[tables[0].index, columns].to_numpy(float) for table in tables], axis=0)
         label = tables[0].label.to_numpy()
         figures[members[0].name] = float(np.mean(np.array(names)[scores.argmax(axis=1)] == label))

@@ -29,8 +29,8 @@ FOLDER = "lessons"  # in the cache
 BATCH = 32
 ROWS = 1024  # at a time
 LEAST_DEVIATION = 1e-3  # of a value that no view moves
-# Of AugmentConfig, what changes nothing about a waveform.
-MASKS = ("time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands")
+# Of AugmentConfig, what changes nothing about a waveform; the noise itself is told by its samples.
+OTHERS = ("time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands", "noise_dir")
 
 
 def of_run(run, training, config):
@@ -122,7 +122,7 @@ def _read(file, views):
 def _views_of(course):
     """All that the waveforms of a Course follow from, the number of epochs aside."""
     config = course.config
-    augment = {name: value for name, value in dataclasses.asdict(config.augment).items() if name not in MASKS}
+    augment = {name: value for name, value in dataclasses.asdict(config.augment).items() if name not in OTHERS}
     audio = config.audio.sample_rate, config.audio.clip_seconds, config.data.short_clips
     noise = noise_of(config)
     noise = None if noise is None else hashlib.sha256(noise.tobytes()).hexdigest()
