@@ -118,10 +118,11 @@ def _recordings(plan, paths):
         show = lambda done, total, rate: on_progress(round(done, 2), total, f"{rate:,.0f} times real time")  # noqa: E731
         summary = detect_all(plan, paths, OUT.value, FORMAT.value, JOBS.value, _printer(PRINT.value), show)
     new = f"listened to {summary.listened:,.0f} s in {summary.took:,.1f} s" if summary.listened else "no new sound"
-    tables = "tables of {} recordings, {} events, in".format(*summary.combined)
+    counts = zip(summary.combined, ("recording", "event"), strict=True)
+    combined = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts)
     print(
-        f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; {new}; {tables} "
-        f"{shown(OUT.value)}",
+        f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; {new}; tables of "
+        f"{combined}, in {shown(OUT.value)}",
         file=sys.stderr,
     )
     for row in summary.faults.itertuples():

@@ -46,7 +46,7 @@ def test_a_run_that_was_trained_on_what_another_is_measured_on_may_not_teach_it(
 ):
     count = shared(run_of(tone_folder, tmp_path, "other", **settings), teacher, split, kinds)
     assert count > 0
-    with pytest.raises(InputError, match=f"was trained on {count} {split} clips of this one, which would be measured"):
+    with pytest.raises(InputError, match=f"was trained on {count} {split} clips of this one, whose"):
         new(teacher.path, **settings)
     assert not (tmp_path / "run").exists()
 

@@ -107,7 +107,7 @@ def _fault(run, config, class_names, clips):
         measured, learned = clips[clips.split == split], theirs[theirs.split.isin(kinds)]
         if known := _known(measured, learned, config.data.split == "random"):
             return (
-                f"it was trained on {known} {split} clips of this one, which would be measured on what it was told; "
+                f"it was trained on {known} {split} clips of this one, whose accuracy would flatter; "
                 "take a teacher with the same --test_fold, --val_fold, --val_fraction and --seed"
             )
     return ""
