@@ -44,9 +44,18 @@ def _end_with_parent():
 
 @contextlib.contextmanager
 def _interrupts_blocked():
-    """What is started meanwhile never gets SIGINT; one that comes to this process meanwhile is not lost."""
+    """What is started meanwhile never gets SIGINT; one that comes to this process meanwhile is answered afterwards.
+
+    The signal mask is what the processes inherit. It holds for one thread, and Python's main thread answers what any
+    of them gets: between the start of a process and its first message, it would leave the process without one.
+    """
+    held = []
+    handler = signal.signal(signal.SIGINT, lambda *_: held.append(signal.SIGINT))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if held:
+        signal.raise_signal(signal.SIGINT)
