@@ -5,6 +5,7 @@ from pathlib import Path
 
 from export import provenance
 from export import report as reports
+from urbansound.data import unlabelled
 from urbansound.files import write_text
 from urbansound.models import architecture
 from urbansound.report.tables import (
@@ -103,6 +104,8 @@ def _data(run, report):
     lines += [line for origin in sorted(filter(None, origins)) for line in (f"It starts from {origin}.", "")]
     for teacher in () if run.teachers is None else run.teachers.itertuples():
         lines += [f"It was taught by {_named(teacher)}.", ""]
+    if (recordings := unlabelled.of_run(run)) is not None:
+        lines += [f"Recordings without labels that it was taught on, too: {len(recordings)}.", ""]
     rows = []
     for split in ("train", "validation", "test", "left out"):
         part = clips[clips.split == split]

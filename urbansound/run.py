@@ -44,6 +44,7 @@ class Run:
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
     teachers.csv       of a run that others taught: run_dir, architectures, origin, sha256 of each
+    unlabelled.csv     of a run that was taught on recordings without labels, too: folder, path in it, bytes
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
     checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
     tensorboard/       scalars, spectrograms and confusion matrices by epoch

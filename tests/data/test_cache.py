@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         cache.fill([path], 8000, tmp_path / "cache")
     line = system_fault(caught.value)
     assert line.startswith(f"{tmp_path}/cache/waveforms/")
-    assert line.endswith(".i16: can't write the waveform cache (Not a directory); pass --cache_dir=FOLDER")
+    assert line.endswith(".i16: can't write the cache (Not a directory); pass --cache_dir=FOLDER")
 
 
 def test_what_killed_processes_left_half_written_is_removed_after_an_hour(tmp_path):

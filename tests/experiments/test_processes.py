@@ -59,7 +59,7 @@ def test_a_line_about_a_run_has_no_control_characters(capsys):
 @pytest.mark.parametrize(
     ("argument", "code", "line"),
     [
-        ("--cache_dir=file", worker.REFUSED, "can't write the waveform cache (Not a directory)"),
+        ("--cache_dir=file", worker.REFUSED, "can't write the cache (Not a directory)"),
         ("--epochs=9", 2, "a resumed run keeps its settings"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_search_that_can_not_begin_says_why(config, training, tmp_path):
     "error",
     [
         processes.RunError("split_0 ended with exit code 3", worker.REFUSED),
-        OSError(errno.ENOSPC, "can't write the waveform cache (No space left on device)", "x.i16"),
+        OSError(errno.ENOSPC, "can't write the cache (No space left on device)", "x.i16"),
     ],
     ids=["in a run", "before it"],
 )

@@ -203,7 +203,7 @@ def test_embeddings_are_mixed_up_with_their_targets(config):
 
 def test_a_cache_that_can_t_be_written_is_said(body, entries, config, tmp_path):
     (tmp_path / "cache/embeddings").write_text("a file where the folder should be")
-    with pytest.raises(OSError, match="can't write the embedding cache"):
+    with pytest.raises(OSError, match="can't write the cache"):
         embeddings.embeddings(body, entries, config)
 
 

@@ -143,6 +143,52 @@ def test_recordings_without_labels_are_none_that_the_run_is_measured_on(teacher,
         teachers.new_run(tmp_path / "third", config, *prepare(config))
 
 
+def test_a_run_may_not_be_taught_by_what_its_teachers_teacher_was_trained_on(teacher, new, tmp_path):
+    grandparent = Run(shutil.copytree(teacher.path, tmp_path / "grandparent"))
+    parent = new(grandparent.path, "parent")
+    shutil.copy(teacher.file("model.keras"), parent.file("model.keras"))
+    new(parent.path, "child")
+    grandparent.clips.assign(split="train").to_csv(grandparent.file("clips.csv"), index=False)
+    with pytest.raises(InputError, match="parent: can't teach this run: it was trained on"):
+        new(parent.path, "second")
+    shutil.rmtree(grandparent.path)
+    with pytest.raises(InputError, match=r"its own teacher, .*grandparent, is gone or another"):
+        new(parent.path, "third")
+
+
+def test_a_run_may_not_be_taught_by_one_that_learned_its_test_clips_without_labels(teacher, new, tmp_path):
+    street = tmp_path / "street"
+    street.mkdir()
+    clips = teacher.clips
+    parent = new(teacher.path, "parent")
+    shutil.copy(teacher.file("model.keras"), parent.file("model.keras"))
+    shutil.copy(clips.path[clips.split == "test"].iloc[0], street / "a.wav")
+    parent.file("unlabelled.csv").write_text(f"folder,path,bytes\n{street},a.wav,1\n")
+    with pytest.raises(InputError, match="it was trained on 1 test clips of this one"):
+        new(parent.path, "child")
+
+
+def test_a_teacher_is_found_from_another_folder(teacher, new, tmp_path, monkeypatch):
+    monkeypatch.chdir(teacher.path.parent)
+    run = new(teacher.path.name)
+    monkeypatch.chdir(tmp_path)
+    assert [one.path for one in teachers.of_run(run)] == [teacher.path]
+
+
+def test_a_teacher_that_is_named_twice_is_refused(teacher, new, tone_folder, tmp_path):
+    config = config_of(tone_folder, tmp_path, teacher=(str(teacher.path), f"{teacher.path}/"))
+    with pytest.raises(InputError, match=r"names .* twice; name it once"):
+        teachers.new_run(tmp_path / "run", config, *prepare(config))
+
+
+def test_a_trained_run_needs_its_teacher_no_more(teacher, new, tmp_path):
+    moved = shutil.copytree(teacher.path, tmp_path / "moved")
+    run = new(moved, epochs=1)
+    fit.train(run)
+    shutil.rmtree(moved)
+    fit.train(run)
+
+
 def test_a_run_goes_on_with_as_many_teachers_as_it_was_begun_with(teacher, new):
     run = new(teacher.path)
     with pytest.raises(InputError, match="was begun with other teachers than the 2 named"):

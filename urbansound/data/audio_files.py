@@ -12,6 +12,7 @@ import re
 import stat
 from pathlib import Path
 
+from urbansound.digest import sha256
 from urbansound.errors import InputError
 from urbansound.files import CLIP_SETTINGS, LOCK
 
@@ -246,7 +247,7 @@ def same_bytes(paths):
       OSError: a file can't be read.
     """
     groups = [range(len(paths))]
-    for key in (os.path.getsize, _beginning, _digest):
+    for key in (os.path.getsize, _beginning, sha256):
         groups = [alike for group in groups for alike in _alike(group, lambda i, key=key: key(paths[i]))]
     return groups
 
@@ -262,11 +263,6 @@ def _alike(items, key):
 def _beginning(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read(BEGINNING)).digest()
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def as_text(path):

@@ -21,7 +21,6 @@ import tensorflow as tf
 from urbansound.audio.decode import decode_in_graph
 from urbansound.data import sealed
 from urbansound.data.parallel import mapped, untuned
-from urbansound.errors import reason
 
 FORMAT = 2
 FOLDER = "waveforms"  # in the cache
@@ -117,16 +116,8 @@ def is_whole(entry):
 
 
 def write(entry, waveform):
-    """Write a waveform float32 [samples], at least one, to a cache file.
-
-    Raises:
-      OSError: the cache folder can't be written; its text is an error's line, without the path.
-    """
+    """Write a waveform float32 [samples], at least one, to a cache file; raises OSError as `sealed.write`."""
     peak = np.max(np.abs(waveform), initial=0.0)
     scale = max(np.float32(peak / 32767), np.finfo(np.float32).tiny) if peak > 0 else np.float32(1)
     samples = np.round(waveform / scale).astype("<i2")
-    try:
-        sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())
-    except OSError as error:
-        fault = f"can't write the waveform cache ({reason(error)}); pass --cache_dir=FOLDER"
-        raise OSError(error.errno, fault, entry) from None
+    sealed.write(entry, HEADER.pack(scale, len(samples)), samples.tobytes())

@@ -38,7 +38,7 @@ def prepare(config):
 def find(config):
     """Find the clips, the recordings of noise and those without labels, and decode those that the cache lacks.
 
-    What the data set's folder holds besides clips is counted on stderr.
+    What the folders hold besides sounds is counted on stderr.
 
     Args:
       config: a Config.
@@ -47,12 +47,15 @@ def find(config):
       A Found.
 
     Raises:
-      InputError: as the catalog, the cache, `splits.check_folds`, `noise.load` and `unlabelled.windows` do; a clip that
+      InputError: as the catalog, the cache, `splits.check_folds`, `noise.load` and `unlabelled` do; a clip that
         can't be decoded where bad_clips is "fail", or none that can.
     """
     if config.augment.uses_noise and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
-    unlabelled.windows(config)
+    others, passed_over = unlabelled.recordings(config)
+    if passed_over:
+        print(shown(f"{config.distill.unlabelled_dir}: {passed_over}"), file=sys.stderr)
+    unlabelled.windows(others, config)
     found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)

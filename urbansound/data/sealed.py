@@ -11,17 +11,25 @@ import numpy as np
 import tensorflow as tf
 
 from urbansound import files
-from urbansound.errors import DAMAGED
+from urbansound.errors import DAMAGED, reason
 
 SEAL = 8  # bytes
 ABANDONED_SECONDS = 3600  # no entry takes that long to write
 
 
 def write(path, *parts):
-    """Write bytes, one after the other, in one step."""
+    """Write bytes, one after the other, in one step.
+
+    Raises:
+      OSError: the cache folder can't be written; its text is an error's line, without the path.
+    """
     payload = b"".join(parts)
-    with files.replacing(path, durable=False) as part:  # a cache may lose its last files
-        part.write_bytes(_fingerprint(payload).numpy().astype("<i8").tobytes() + payload)
+    try:
+        with files.replacing(path, durable=False) as part:  # a cache may lose its last files
+            part.write_bytes(_fingerprint(payload).numpy().astype("<i8").tobytes() + payload)
+    except OSError as error:
+        fault = f"can't write the cache ({reason(error)}); pass --cache_dir=FOLDER"
+        raise OSError(error.errno, fault, str(path)) from None
 
 
 def read(path):

@@ -7,52 +7,102 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from urbansound.audio.stream import open_stream
 from urbansound.data import audio_files, cache, sealed
 from urbansound.errors import InputError, reason
+from urbansound.files import read_csv
 from urbansound.progress import bar
 from urbansound.text import shown
 
 FORMAT = 1
 FOLDER = "windows"  # in the cache: how many windows a recording has; the windows are waveforms of the cache
+COLUMNS = ("folder", "path", "bytes")
 
 
-def windows(config):
-    """Cache files of the windows of all recordings in a folder, cut now where the cache lacks them.
-
-    Windows follow each other without overlap; what is left at the end counts from half a window on, or where it is all.
-    What the folder holds besides recordings is counted on stderr, and recordings that are broken, of which what comes
-    before the fault is taken.
-
-    Args:
-      config: a Config; the folder is its unlabelled_dir.
+def recordings(config):
+    """The recordings of a Config's unlabelled_dir.
 
     Returns:
-      List of str; none without such a folder.
+      (DataFrame of folder, path in it and bytes; how many files of other kinds the folder holds, in words). None and
+      "" without such a folder.
 
     Raises:
-      InputError: no recording is in the folder, or none can be read.
-      OSError: the cache folder can't be written.
+      InputError: no recording is in the folder; a path that is not UTF-8.
     """
     folder = config.distill.unlabelled_dir
     if folder is None:
-        return []
+        return None, ""
     found = audio_files.find([folder])
-    if found.summary:
-        print(shown(f"{folder}: {found.summary}"), file=sys.stderr)
+    paths = [os.path.relpath(path, folder) for path in found.files]
+    if strange := [path for path in paths if path != audio_files.as_text(path)]:
+        raise InputError(f"{shown(os.path.join(folder, strange[0]))}: its path is not UTF-8; rename it")
+    rows = {"folder": os.path.abspath(folder), "path": paths, "bytes": list(map(_size, found.files))}
+    return pd.DataFrame(rows), found.summary
+
+
+def of_run(run):
+    """`recordings` as a Run began with them; None where there were none."""
+    path, moved = run.file("unlabelled.csv"), run.places.get("unlabelled_dir")
+    if not path.exists():
+        return None
+    table = read_csv(path, COLUMNS)
+    return table if moved is None else table.assign(folder=os.path.abspath(moved))
+
+
+def paths(table):
+    """Where the recordings of a table lie, a list of str."""
+    return [os.path.join(*place) for place in zip(table.folder, table.path, strict=True)]
+
+
+def windows(table, config):
+    """Cache files of the windows of recordings, cut now where the cache lacks them.
+
+    Windows follow each other without overlap; what is left at the end counts from half a window on, or where it is all.
+    Of a broken recording, what comes before the fault is taken; how many are broken, a line on stderr says.
+
+    Args:
+      table: as `recordings` returns it, or None.
+      config: a Config.
+
+    Returns:
+      List of str.
+
+    Raises:
+      InputError: a recording is gone or has another size; none can be read.
+      OSError: the cache folder can't be written.
+    """
+    if table is None:
+        return []
+    files = paths(table)
+    changed = [path for path, size in zip(files, table.bytes, strict=True) if _size(path) != size]
+    if changed:
+        raise InputError(
+            f"{changed[0]}: gone, or of another size than when the run was made ({len(changed)} of {len(files)} "
+            "recordings are); put the old one back, pass --unlabelled_dir=FOLDER if they were moved, or start a new run"
+        )
+    sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
     entries, faults = [], []
     with bar("cutting recordings", unit="recording") as on_progress:
-        for done, path in enumerate(found.files, start=1):
+        for done, path in enumerate(files, start=1):
             cut, fault = _windows(path, config)
             entries += cut
             faults += [f"{path}: {fault}"] if fault else []
-            on_progress(done, len(found.files))
+            on_progress(done, len(files))
     if not entries:
-        raise InputError(f"{folder}: holds no recording that can be read{f' ({faults[0]})' if faults else ''}")
+        raise InputError(f"{table.folder[0]}: holds no recording that can be read ({faults[0]})")
     if faults:
-        print(shown(f"{len(faults)} of {len(found.files)} recordings break off: {faults[0]}"), file=sys.stderr)
+        print(shown(f"{len(faults)} of {len(files)} recordings break off: {faults[0]}"), file=sys.stderr)
     return entries
+
+
+def _size(path):
+    """Bytes of a file; -1 where there is none."""
+    try:
+        return os.path.getsize(path)
+    except OSError:  # a link to nowhere
+        return -1
 
 
 def _windows(path, config):
@@ -60,11 +110,11 @@ def _windows(path, config):
     audio = config.audio
     try:
         status = os.stat(path)
-    except OSError as error:  # a link to nowhere
+    except OSError as error:
         return [], reason(error)
     file = os.path.abspath(path), status.st_size, status.st_mtime_ns
     made_of = FORMAT, cache.FORMAT, *file, audio.sample_rate, audio.clip_samples
-    key = hashlib.sha256(repr(made_of).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    key = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
     count = Path(config.data.cache_dir) / FOLDER / key[:2] / f"{key}.txt"
     name = lambda number: cache.place(f"{key}-{number}", config.data.cache_dir)  # noqa: E731
     if (payload := sealed.read(count)) is not None:
@@ -82,7 +132,8 @@ def _windows(path, config):
             fault = stream.fault or ""
     except InputError as error:
         fault = str(error)
-    sealed.write(count, f"{len(entries)} {fault}".encode("utf-8", "surrogateescape"))
+    if entries:  # else it is tried again: its rights may change, for one
+        sealed.write(count, f"{len(entries)} {fault}".encode("utf-8", "surrogateescape"))
     return entries, fault
 
 

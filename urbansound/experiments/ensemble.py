@@ -5,6 +5,7 @@ import dataclasses
 import pandas as pd
 
 from urbansound.config import AudioConfig
+from urbansound.data import unlabelled
 from urbansound.errors import InputError
 from urbansound.files import replacing, write_csv
 from urbansound.models import ensemble
@@ -64,6 +65,8 @@ def combine(runs, path):
         write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
         if taught := [member.teachers for member in runs if member.teachers is not None]:
             write_csv(run.file("teachers.csv"), pd.concat(taught).drop_duplicates("sha256"))
+        if heard := [one for member in runs if (one := unlabelled.of_run(member)) is not None]:
+            write_csv(run.file("unlabelled.csv"), pd.concat(heard).drop_duplicates(["folder", "path"]))
         with replacing(run.file("model.keras")) as part:
             model.save(part)
     return Run(path)

@@ -8,7 +8,7 @@ import numpy as np
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import background, cache, datasets
+from urbansound.data import background, cache, datasets, unlabelled
 from urbansound.data.prepare import cache_entries
 from urbansound.data.splits import VALIDATION
 from urbansound.files import write_csv, write_json
@@ -204,6 +204,8 @@ def _facts(run, parameters):
         rows = history[history.stage == history.stage.iloc[-1]]
         epoch = f"{rows.epoch[rows.val_loss.idxmin()]} of {len(rows)}, of the lowest validation loss"
     taught = {} if run.teachers is None else {"Taught by": ", ".join(map(_teacher, run.teachers.itertuples()))}
+    if (recordings := unlabelled.of_run(run)) is not None:
+        taught["Recordings without labels"] = f"{len(recordings)}"
     return {
         "Data set": config.data.dataset,
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",

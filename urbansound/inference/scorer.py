@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from urbansound.digest import sha256
 from urbansound.errors import InputError
 from urbansound.inference import litert
 from urbansound.inference.classifier import Classifier
@@ -67,7 +68,7 @@ def _of_run(path, window_seconds):
     run = Run.open(path)
     classifier = Classifier.from_run(run, window_seconds)
     # Both: the temperature may be fitted later, and then other scores come of the same weights.
-    digest = hashlib.sha256(f"{_sha256(run.file('model.keras'))} {run.temperature!r}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{sha256(run.file('model.keras'))} {run.temperature!r}".encode()).hexdigest()
     return Scorer(Description.of(classifier), classifier.compiled(), str(path), digest)
 
 
@@ -95,7 +96,7 @@ def _of_saved_model(folder, path):
     def score(windows, loaded=loaded):  # which holds the variables
         return signature(waveform=tf.constant(windows))["scores"].numpy()
 
-    return Scorer(described, score, str(path), _sha256(folder / "variables" / "variables.data-00000-of-00001"))
+    return Scorer(described, score, str(path), sha256(folder / "variables" / "variables.data-00000-of-00001"))
 
 
 def _of_tflite(path):
@@ -131,11 +132,6 @@ def _described(path, content_of):
 
 def _bytes(path):
     return path.read_bytes() if path.is_file() else None
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _line(error):

@@ -78,7 +78,7 @@ class Journal(keras.callbacks.Callback):
         """Keep the epoch of this stage that was asked for: in the model, and after the last stage in model.keras."""
         if self._train.keep == "best":
             self._load(self._best_file)
-        if self.stage == self._stages[-1] and not self._run.file("model.keras").exists():
+        if self.stage == self._stages[-1]:
             self._save_model("model.keras", self._kept)
 
     def on_epoch_begin(self, epoch, logs=None):

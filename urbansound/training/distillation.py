@@ -6,6 +6,7 @@ Its name is a hash of all that made it, so other clips, settings or models never
 
 import dataclasses
 import hashlib
+import math
 from pathlib import Path
 
 import keras
@@ -24,10 +25,11 @@ from urbansound.models import ensemble, parts
 from urbansound.progress import bar
 from urbansound.training import teachers
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "lessons"  # in the cache
 BATCH = 32
 ROWS = 1024  # at a time
+CUT_OFF = 0.01  # of a window, for which none is added
 LEAST_DEVIATION = 1e-3  # of a value that no view moves
 # Of AugmentConfig, what changes nothing about a waveform; the noise itself is told by its samples.
 OTHERS = ("time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands", "noise_dir")
@@ -50,7 +52,9 @@ def of_run(run, training, config):
     runs = teachers.of_run(run)
     if not runs:
         return None
-    return lessons(runs, Course.of(training, unlabelled.windows(config), config), run.class_names)
+    return lessons(
+        runs, Course.of(training, unlabelled.windows(unlabelled.of_run(run), config), config), run.class_names
+    )
 
 
 def read_out(lessons, seed):
@@ -99,6 +103,7 @@ def _answers(run, course, class_names, on_progress):
     """A teacher's scores and embeddings float16 [views, classes + values] of a whole Course."""
     config, digest = course.config, teachers.digest_of(run)
     made_of = (FORMAT, digest, class_names, _views_of(course))
+    sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
     teacher, epochs = None, []
     for epoch in range(course.view_epochs):
         key = hashlib.sha256(repr((*made_of, epoch)).encode()).hexdigest()[:32]
@@ -148,25 +153,34 @@ class _Teacher:
         places = [run.class_names.index(name) for name in class_names]
 
         def say(log_mels):
-            said = [(share, *network(log_mels, training=False)) for share, network in networks]
+            """Scores and embeddings float32 [views, values], means over windows: [views, windows, frames, n_mels]."""
+            views, windows = tf.unstack(tf.shape(log_mels)[:2])
+            each = tf.reshape(log_mels, [views * windows, *log_mels.shape[2:]])
+            said = [(share, *network(each, training=False)) for share, network in networks]
             scores = tf.add_n([share * scores for share, scores, _ in said])
-            return tf.concat([tf.gather(scores, places, axis=1), *[embedding for *_, embedding in said]], axis=1)
+            values = tf.concat([tf.gather(scores, places, axis=1), *[embedding for *_, embedding in said]], axis=1)
+            return tf.reduce_mean(tf.reshape(values, [views, windows, values.shape[1]]), axis=1)
 
         self._say = tf.function(say, autograph=False)
 
     def answers(self, course, epoch, on_progress):
         """Scores and embeddings float16 [views, classes + values] of the views of one epoch."""
         views = course.views(epoch).take(course.views_per_epoch)
-        log_mels = mapped(views, lambda waveform, *_: self._log_mel(waveform), deterministic=True)
+        log_mels = mapped(views, lambda waveform, *_: self._log_mels(waveform), deterministic=True)
         rows = []
         for batch in untuned(log_mels.batch(BATCH).prefetch(2)):
             rows.append(self._say(batch).numpy().astype(np.float16))
             on_progress(sum(map(len, rows)))
         return np.concatenate(rows)
 
-    def _log_mel(self, waveform):
+    def _log_mels(self, waveform):
+        """Log-mels float32 [windows, frames, n_mels]: of as few windows of the teacher's length as a view takes."""
         audio, short_clips = self._config.audio, self._config.data.short_clips
+        samples = round(waveform.shape[0] * audio.sample_rate / self._rate)
         if audio.sample_rate != self._rate:
             change = lambda samples: resample(samples, self._rate, audio.sample_rate)  # noqa: E731
             waveform = tf.ensure_shape(tf.numpy_function(change, [waveform], tf.float32), [None])
-        return log_mel(fit_length(waveform, audio.clip_samples, short_clips), audio)
+        windows = max(math.ceil(samples / audio.clip_samples - CUT_OFF), 1)
+        starts = np.linspace(0, max(samples - audio.clip_samples, 0), windows).round().astype(int)
+        cut = [fit_length(waveform[start:], audio.clip_samples, short_clips) for start in starts]
+        return log_mel(tf.stack(cut), audio)

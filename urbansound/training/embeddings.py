@@ -20,7 +20,6 @@ from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import cache, sealed
 from urbansound.data.parallel import mapped
-from urbansound.errors import reason
 from urbansound.progress import bar
 
 BATCH = 16
@@ -60,7 +59,7 @@ def embeddings(body, entries, config):
         for log_mels in _log_mels([entries[i] for i in missing], config) if missing else ():
             for values in compute(log_mels, training=False).numpy():
                 found[missing[done]] = values
-                _write(files[missing[done]], values)
+                sealed.write(files[missing[done]], values.astype("<f4").tobytes())
                 done += 1
             on_progress(done, len(missing))
     return np.array(found, np.float32).reshape(-1, *shape)
@@ -115,11 +114,3 @@ def _read(file, shape):
     return (
         None if payload is None or len(payload) != 4 * np.prod(shape) else np.frombuffer(payload, "<f4").reshape(shape)
     )
-
-
-def _write(file, values):
-    try:
-        sealed.write(file, values.astype("<f4").tobytes())
-    except OSError as error:
-        fault = f"can't write the embedding cache ({reason(error)}); pass --cache_dir=FOLDER"
-        raise OSError(error.errno, fault, str(file)) from None

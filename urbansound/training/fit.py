@@ -15,7 +15,7 @@ from urbansound.training.callbacks import Journal, Pictures
 
 
 def train(run):
-    """Train the run's model, stage after stage, from its checkpoint where there is one.
+    """Train the run's model, stage after stage, from its checkpoint where there is one; not one that is trained.
 
     Args:
       run: a Run with settings and clips; gets model.keras, history.csv, checkpoints/ and tensorboard/.
@@ -26,7 +26,8 @@ def train(run):
       KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     with run.locked():
-        _train(run)
+        if not run.file("model.keras").exists():  # which is written last
+            _train(run)
 
 
 def _train(run):

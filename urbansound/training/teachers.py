@@ -1,30 +1,34 @@
 """Trained runs that teach another: which they are, whether they may, what is kept of them."""
 
-import hashlib
 import os
 from pathlib import Path
 
 import pandas as pd
 
 from urbansound import models
-from urbansound.data import audio_files, splits
+from urbansound.data import audio_files, splits, unlabelled
+from urbansound.digest import sha256
 from urbansound.errors import InputError
 from urbansound.files import write_csv
 from urbansound.run import Run
 
 
 def new_run(path, config, class_names, clips, skipped):
-    """`Run.create` of a run that may have teachers, which get a table in it.
+    """`Run.create` of a run that may have teachers and recordings without labels, which get tables in it.
 
     Raises:
       InputError: as `Run.create`; a teacher is no trained run, has other classes, or was trained on clips that this run
         is measured on; recordings without labels are such clips, or nobody says what is heard there.
     """
     runs = opened(config, class_names, clips)
-    _check_unlabelled(config, clips)
+    recordings, _ = unlabelled.recordings(config)
+    if recordings is not None:
+        _check_unlabelled(config, recordings, clips)
     with Run.creating(path, config, class_names, clips, skipped) as new:
         if runs:
             write_csv(new.file("teachers.csv"), table(runs))
+        if recordings is not None:
+            write_csv(new.file("unlabelled.csv"), recordings)
     return Run(path)
 
 
@@ -36,21 +40,30 @@ def opened(config, class_names, clips):
       class_names, clips: its classes and its table of clips.
 
     Raises:
-      InputError: one is no run, or may not teach this one.
+      InputError: one is no run, is named twice, or may not teach this one.
     """
-    return [_opened(Path(path), config, class_names, clips) for path in config.distill.teacher]
+    runs = [_opened(Path(path), config, class_names, clips) for path in config.distill.teacher]
+    places = [run.path.resolve() for run in runs]
+    if twice := [place for place in places if places.count(place) > 1]:
+        raise InputError(f"--teacher names {twice[0]} twice; name it once")
+    return runs
 
 
 def of_run(run):
-    """The Runs that teach a run, as `opened`.
+    """The Runs that teach a run, as `opened`; where a name leads nowhere, such as from another folder, as it was begun.
 
     Raises:
       InputError: a model there is not the one that the run began with.
     """
-    runs = opened(run.config, run.class_names, run.clips)
-    if runs and (run.teachers is None or len(run.teachers) != len(runs)):
-        raise InputError(f"{run.path}: was begun with other teachers than the {len(runs)} named; name those")
-    for teacher, digest in zip(runs, run.teachers.sha256 if runs else (), strict=True):
+    config, known = run.config, run.teachers
+    named = config.distill.teacher
+    if len(named) != (0 if known is None else len(known)):
+        raise InputError(f"{run.path}: was begun with other teachers than the {len(named)} named; name those")
+    if not named:
+        return []
+    found = tuple(path if os.path.exists(path) else begun for path, begun in zip(named, known.run_dir, strict=True))
+    runs = opened(config.with_settings(teacher=found), run.class_names, run.clips)
+    for teacher, digest in zip(runs, known.sha256, strict=True):
         if digest_of(teacher) != digest:
             raise InputError(f"{teacher.path}: holds another model than when {run.path} was begun; put that back")
     return runs
@@ -79,8 +92,7 @@ def digest_of(run):
     path = run.file("model.keras")
     if not path.is_file():
         raise InputError(f"{run.path}: no model yet, so it can't teach; finish training with --resume")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def _opened(path, config, class_names, clips):
@@ -102,24 +114,51 @@ def _fault(run, config, class_names, clips):
         return "it has other classes; take a teacher of the same data"
     if run.config.model.targets != config.model.targets:
         return f"it has --targets={run.config.model.targets}; pass the same, or another teacher"
-    theirs = run.clips
+    try:
+        generations = list(_generations(run))
+    except InputError as error:
+        return str(error)
     for split, kinds in ((splits.TEST, (splits.TRAIN, splits.VALIDATION)), (splits.VALIDATION, (splits.TRAIN,))):
-        measured, learned = clips[clips.split == split], theirs[theirs.split.isin(kinds)]
-        if known := _known(measured, learned, config.data.split == "random"):
+        measured = clips[clips.split == split]
+        known = set().union(*(_known(measured, one, kinds, config.data.split == "random") for one in generations))
+        if known:
             return (
-                f"it was trained on {known} {split} clips of this one, whose accuracy would flatter; "
+                f"it was trained on {len(known)} {split} clips of this one, whose accuracy would flatter; "
                 "take a teacher with the same --test_fold, --val_fold, --val_fraction and --seed"
             )
     return ""
 
 
-def _known(measured, learned, clips_alone):
-    """How many clips of one table are in another: by path, by recording unless `clips_alone`, or by their bytes."""
+def _generations(run):
+    """A Run, its teachers, and theirs.
+
+    Raises:
+      InputError: one is gone, so what it was trained on can't be known.
+    """
+    yield run
+    for row in () if run.teachers is None else run.teachers.itertuples():
+        teacher = Run(row.run_dir)
+        if not teacher.file("model.keras").is_file() or digest_of(teacher) != row.sha256:
+            raise InputError(
+                f"its own teacher, {row.run_dir}, is gone or another, so what that was trained on can't be known; put "
+                "it back, or take another teacher"
+            )
+        yield from _generations(teacher)
+
+
+def _known(measured, run, kinds, clips_alone):
+    """The paths of clips that a run has in splits `kinds`, or learned without labels.
+
+    They are known by path, by recording unless `clips_alone`, or by their bytes.
+    """
+    learned = run.clips[run.clips.split.isin(kinds)]
     known = measured.path.isin(learned.path)
     if not clips_alone:
         known |= measured.recording.isin(learned.recording)
-    others = measured.path[~known].tolist()
-    return int(known.sum()) + len(_copies(others, learned.path[learned.path.map(os.path.isfile)].tolist()))
+    heard = learned.path.tolist()
+    if (recordings := unlabelled.of_run(run)) is not None:
+        heard += unlabelled.paths(recordings)
+    return {*measured.path[known], *_copies(measured.path[~known].tolist(), list(filter(os.path.isfile, heard)))}
 
 
 def _copies(paths, others):
@@ -129,15 +168,13 @@ def _copies(paths, others):
     return [paths[place] for place in copied]
 
 
-def _check_unlabelled(config, clips):
+def _check_unlabelled(config, recordings, clips):
     """Raise InputError where recordings without labels are of no use, or clips that the run is measured on."""
-    folder = config.distill.unlabelled_dir
-    if folder is None:
-        return
     if not config.distill.teacher:
         raise InputError("--unlabelled_dir needs somebody who says what is heard there: pass --teacher=RUN too")
     measured = clips.path[clips.split.isin((splits.TEST, splits.VALIDATION))].tolist()
-    if copies := _copies(measured, audio_files.find([folder]).files):
+    if copies := _copies(measured, list(filter(os.path.isfile, unlabelled.paths(recordings)))):
         raise InputError(
-            f"{folder}: holds {len(copies)} clips that this run is measured on (such as {copies[0]}); take others"
+            f"{config.distill.unlabelled_dir}: holds {len(copies)} clips that this run is measured on (such as "
+            f"{copies[0]}); take others"
         )
