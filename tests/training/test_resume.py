@@ -164,9 +164,15 @@ def test_a_run_that_is_at_work_is_refused_a_second_time(unbroken):
         assert "Traceback" not in second.stderr
 
 
+def without_model(run, copy):
+    """A copy of a trained run that lacks model.keras, which is written last: training goes on from its checkpoint."""
+    shutil.copytree(run, copy)
+    (copy / "model.keras").unlink()
+
+
 @pytest.mark.parametrize("text", ["", "null", "{}", '{"weights": "../x", "rows": [{}]}', "[" * 100_000])
 def test_a_damaged_state_is_refused_in_a_line(text, unbroken, tmp_path):
-    shutil.copytree(unbroken, tmp_path / "run")
+    without_model(unbroken, tmp_path / "run")
     (tmp_path / "run/checkpoints/state.json").write_text(text)
     done = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
     assert done.returncode == 2
@@ -175,7 +181,7 @@ def test_a_damaged_state_is_refused_in_a_line(text, unbroken, tmp_path):
 
 
 def test_damaged_weights_of_a_checkpoint_are_refused_in_a_line(unbroken, tmp_path):
-    shutil.copytree(unbroken, tmp_path / "run")
+    without_model(unbroken, tmp_path / "run")
     (weights_file,) = (tmp_path / "run/checkpoints").glob("epoch-*")
     weights_file.write_bytes(weights_file.read_bytes()[:999])
     done = command("train", "--resume", "--run_dir=run", "--noevaluate", cwd=tmp_path)
