@@ -1,5 +1,6 @@
 """What a search space may say."""
 
+import re
 import shlex
 
 import pytest
@@ -18,7 +19,8 @@ def written(folder, text):
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "spaces").glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_spaces_hold_the_shipped_settings(path, tmp_path):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    line = next(line for line in path.read_text().splitlines() if line.startswith("# python -m urbansound.search"))
+    text = re.sub(r"\\\n# +", "", path.read_text())
+    line = next(line for line in text.splitlines() if line.startswith("# python -m urbansound.search"))
     # Everything but the data is there: the space was read and found whole.
     process = command("search", *shlex.split(line)[4:], cwd=tmp_path)
     assert process.returncode == 2
