@@ -16,7 +16,7 @@ from absl import flags
 
 from urbansound import command, detect
 from urbansound import flags as setting_flags
-from urbansound.config.sections import MAX_DB
+from urbansound.config.augmentation import MAX_DB
 from urbansound.errors import InputError
 from urbansound.text import shown
 

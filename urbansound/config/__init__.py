@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from urbansound.config.augmentation import AugmentConfig
 from urbansound.config.distillation import DistillConfig
-from urbansound.config.sections import AudioConfig, AugmentConfig, DataConfig, ModelConfig, TrainConfig
+from urbansound.config.sections import AudioConfig, DataConfig, ModelConfig, TrainConfig
 from urbansound.config.setting import base_type, check_field, setting
 from urbansound.errors import InputError
 

@@ -6,6 +6,8 @@ depends on the run's seed, the epoch and the clip's place in it, never on thread
 
 import tensorflow as tf
 
+from urbansound.data import channel
+
 
 def split_seed(seed, parts):
     """`parts` independent seeds [2] made from one."""
@@ -20,7 +22,7 @@ def random_window(waveform, samples, seed):
 
 
 def augment_waveform(waveform, noise, seed, config, sample_rate):
-    """Circular time shift, background noise and gain.
+    """Circular time shift, background noise, the room and device of a recording, and gain.
 
     Args:
       waveform: float32 [samples].
@@ -43,6 +45,10 @@ def augment_waveform(waveform, noise, seed, config, sample_rate):
         waveform = tf.cond(
             chosen, lambda: add_noise(waveform, noise, noise_seed, config.noise_snr_db), lambda: waveform
         )
+    if config.channel_probability > 0:
+        chosen_seed, channel_seed = split_seed(gain_seed, 2)
+        chosen = tf.random.stateless_uniform([], chosen_seed) < config.channel_probability
+        waveform = tf.cond(chosen, lambda: channel.through(waveform, channel_seed, sample_rate), lambda: waveform)
     if config.gain_db > 0:
         gain_db = tf.random.stateless_uniform([], gain_seed, -config.gain_db, config.gain_db)
         waveform *= 10.0 ** (gain_db / 20.0)
