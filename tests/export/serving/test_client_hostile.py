@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -108,10 +109,16 @@ def test_the_timeout_is_for_the_whole_answer(pieces):
 
 def test_a_body_without_end_is_read_to_a_limit():
     endless = [b" " * (1 << 20)] * 100
-    with pytest.raises(InputError, match=STRANGER):
-        ask_rest(b"HTTP/1.1 200 OK\r\n\r\n", predictions(), *endless)
-    with pytest.raises(InputError, match="HTTP 500 No"):
-        ask_rest(b"HTTP/1.1 500 No\r\n\r\n", *endless)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=STRANGER):
+            ask_rest(b"HTTP/1.1 200 OK\r\n\r\n", predictions(), *endless)
+        with pytest.raises(InputError, match="HTTP 500 No"):
+            ask_rest(b"HTTP/1.1 500 No\r\n\r\n", *endless)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20  # of 100 MB that are sent
     big = tf.make_tensor_proto([[b"x" * client.ANSWER_BYTES]])
     with pytest.raises(InputError, match="message larger than max"):
         ask_grpc(protos(top_labels=big))
