@@ -1,8 +1,11 @@
 """The commands as a person runs them: a whole small run, then evaluate and predict; and their errors."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import soundfile
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from running import TINY, command, process
+from running import ROOT, TINY, command, process
 
 EPOCHS = 25
 FILES = {
@@ -167,6 +170,15 @@ def test_a_process_of_its_own_says_the_same(tmp_path):
     assert (own.returncode, own.stdout) == (2, "")
     assert (own.returncode, own.stdout, errors) == (here.returncode, here.stdout, here.stderr)
     assert len(errors.splitlines()) == 1
+
+
+def test_errors_on_a_full_disk_do_not_change_the_exit_code(tmp_path):
+    arguments = [sys.executable, "-m", "urbansound.predict", "--run_dir=absent", "clip.wav"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            arguments, stderr=full, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path
+        )
+    assert ended.returncode == 2
 
 
 def test_bad_clips_fail_before_anything_is_trained(tone_folder, tmp_path):

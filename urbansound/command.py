@@ -44,7 +44,7 @@ def _guarded(main, argv, takes_paths):
     except InputError as error:
         _fail(error)
     except KeyboardInterrupt as error:
-        print(shown(": ".join(["interrupted", *map(str, error.args)])), file=sys.stderr)
+        _say(": ".join(["interrupted", *map(str, error.args)]))
         sys.exit(130)
     except Exception as error:
         if (fault := system_fault(error)) is None:
@@ -84,5 +84,13 @@ def _check_flag_files(arguments):
 
 
 def _fail(error, end=SystemExit):
-    print(f"error: {shown(' '.join(str(error).split()))}", file=sys.stderr)
+    _say(f"error: {' '.join(str(error).split())}")
     raise end(2)
+
+
+def _say(line):
+    """Print a line on stderr. Where that is a file on a full disk, the exit code stays what it is."""
+    try:
+        print(shown(line), file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = None  # Python would try again as it ends, and make the exit code 120
