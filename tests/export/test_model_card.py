@@ -24,7 +24,7 @@ FILE = {
 }  # fmt: skip
 
 
-def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="card", model=None):
+def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="card", model=None, tables=()):
     """(text of the card, report) of a run whose third class is never predicted."""
     clips = pd.DataFrame(
         {"path": "x.wav", "label": names * 4, "fold": [1] * 3 + [2] * 3 + [3] * 6, "salience": None,
@@ -39,6 +39,8 @@ def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="car
     run = Run.create(
         tmp_path / "card", dataclasses.replace(Config(), data=data, model=model or ModelConfig()), names, clips, skipped
     )
+    for file, text in tables:
+        run.file(file).write_text(text)
     labels, answers = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 0, 0, 1, 0])
     scores = 0.7 * np.eye(3)[answers] + 0.1
     keras = metrics.evaluate(labels, scores, list("aabbcc"), names) | {"parameters": 12345}
@@ -78,6 +80,16 @@ def test_whose_weights_the_model_starts_from_is_said(tmp_path):
     assert google in make(tmp_path / "a", model=ModelConfig(model="yamnet"))[0]
     assert google not in make(tmp_path / "b", model=ModelConfig(model="yamnet", yamnet_weights=None))[0]
     assert "It starts from" not in make(tmp_path / "c")[0]
+
+
+def test_who_taught_it_and_on_what_else_is_said(tmp_path):
+    tables = [
+        ("teachers.csv", "run_dir,architectures,origin,sha256\nruns/a,yamnet,Google's YAMNet,12\nruns/b,cnn,,34\n"),
+        ("unlabelled.csv", "folder,path,bytes\nstreet,a.wav,1\nstreet,b.wav,1\n"),
+    ]
+    text, _ = make(tmp_path, tables=tables)
+    assert "It was taught by a trained yamnet (Google's YAMNet).\n\nIt was taught by a trained cnn.\n" in text
+    assert "Recordings without labels that it was taught on, too: 2.\n" in text
 
 
 def test_limits_come_from_the_metrics(tmp_path):
