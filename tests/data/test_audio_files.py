@@ -157,8 +157,8 @@ def test_files_of_the_same_bytes_are_found_and_few_are_read(tmp_path, monkeypatc
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     whole = []
-    digest = audio_files._digest
-    monkeypatch.setattr(audio_files, "_digest", lambda path: whole.append(path) or digest(path))
+    digest = audio_files.sha256
+    monkeypatch.setattr(audio_files, "sha256", lambda path: whole.append(path) or digest(path))
     assert audio_files.same_bytes(paths) == [[0, 3, 7], [4, 6]]
     assert whole == [paths[i] for i in (0, 3, 7, 4, 5, 6)]
 
