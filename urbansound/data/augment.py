@@ -7,11 +7,7 @@ depends on the run's seed, the epoch and the clip's place in it, never on thread
 import tensorflow as tf
 
 from urbansound.data import channel
-
-
-def split_seed(seed, parts):
-    """`parts` independent seeds [2] made from one."""
-    return tf.unstack(tf.random.experimental.stateless_split(seed, parts))
+from urbansound.data.seeds import split_seed
 
 
 def random_window(waveform, samples, seed):

@@ -7,6 +7,8 @@ none: their response is a magnitude.
 import numpy as np
 import tensorflow as tf
 
+from urbansound.data.seeds import split_seed
+
 POINTS, LOWEST_HZ, SPREAD_DB = 8, 50.0, 5.0  # of the uneven response: places an equal number of octaves apart
 LOW_CUT_HZ, HIGH_CUT_HZ, ORDER = (20.0, 400.0), (2800.0, 20_000.0), 4  # of Butterworth's filters
 ECHO_SECONDS, FADE_SECONDS = 0.5, (0.1, 0.5)  # taken; until it is 60 dB weaker
@@ -25,7 +27,7 @@ def through(waveform, seed, sample_rate):
       float32 [samples].
     """
     samples = waveform.shape[0]
-    room_seed, device_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    room_seed, device_seed = split_seed(seed, 2)
     length = _length(samples + round(ECHO_SECONDS * sample_rate))
     spectrum = tf.signal.rfft(waveform, [length]) * tf.signal.rfft(room(room_seed, sample_rate), [length])
     passed = device(device_seed, np.fft.rfftfreq(length, 1 / sample_rate))
@@ -36,7 +38,7 @@ def through(waveform, seed, sample_rate):
 
 def room(seed, sample_rate):
     """A random impulse response float32 [ECHO_SECONDS]: the sound itself, then noise that fades exponentially."""
-    noise_seed, level_seed, fade_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    noise_seed, level_seed, fade_seed = split_seed(seed, 3)
     seconds = np.arange(round(ECHO_SECONDS * sample_rate), dtype=np.float32) / sample_rate
     fade = tf.random.stateless_uniform([], fade_seed, *FADE_SECONDS)
     echo = tf.random.stateless_normal(seconds.shape, noise_seed) * 10 ** (-3 * seconds / fade)
@@ -52,13 +54,13 @@ def device(seed, frequencies):
       seed: int32 [2].
       frequencies: float64 [any], Hz.
     """
-    level_seed, cut_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    level_seed, cut_seed = split_seed(seed, 2)
     octaves = np.log2(np.maximum(frequencies, LOWEST_HZ) / LOWEST_HZ)
     places = octaves / octaves.max() * (POINTS - 1)
     weights = np.maximum(1 - np.abs(places[:, np.newaxis] - np.arange(POINTS)), 0)  # linear between two points
     levels_db = tf.random.stateless_normal([POINTS, 1], level_seed, stddev=SPREAD_DB)
     uneven = 10 ** (tf.matmul(weights.astype(np.float32), levels_db)[:, 0] / 20)
-    low_seed, high_seed = tf.unstack(tf.random.experimental.stateless_split(cut_seed, 2))
+    low_seed, high_seed = split_seed(cut_seed, 2)
     low, high = _between(LOW_CUT_HZ, low_seed), _between(HIGH_CUT_HZ, high_seed)
     return uneven * low_cut(frequencies, low) * high_cut(frequencies, high)
 

@@ -8,7 +8,7 @@ from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.data import augment, cache
 from urbansound.data.parallel import mapped, untuned
-from urbansound.data.seeds import derive
+from urbansound.data.seeds import derive, split_seed
 from urbansound.data.views import clips_per_batch, order, seed_of, views
 
 PREFETCHED = 2  # batches that are made ahead of the step that takes them
@@ -52,7 +52,7 @@ def _masked_batches(dataset, clips, config, learned):
     batch_stream = derive(config.train.seed, "batch")
 
     def mask(log_mels, targets, views, numbers):
-        _, mask_seed = augment.split_seed(seed_of(batch_stream, numbers[0]), 2)
+        _, mask_seed = split_seed(seed_of(batch_stream, numbers[0]), 2)
         values = (tf.repeat(each, config.augment.views, axis=0) for each in (log_mels, *learned(views, targets)))
         log_mels, *others = values
         return augment.mask(log_mels, mask_seed, config.augment), *others

@@ -21,3 +21,10 @@ def derive(seed, *purpose):
     """
     digest = hashlib.sha256(repr((int(seed), *purpose)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def split_seed(seed, parts):
+    """`parts` independent seeds [2] of stateless operations made from one, in-graph."""
+    import tensorflow as tf  # which takes seconds, and splits of clips need none
+
+    return tf.unstack(tf.random.experimental.stateless_split(seed, parts))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from urbansound.audio.length import fit_length
 from urbansound.data import augment, cache, noise
 from urbansound.data.parallel import mapped
-from urbansound.data.seeds import derive
+from urbansound.data.seeds import derive, split_seed
 
 
 def steps_per_epoch(clips, config):
@@ -46,7 +46,7 @@ def views(entries, targets, nothing, config, first_epoch=0, view_epochs=None):
     background = None if background is None else tf.constant(background)
 
     def clip(place, view, number):
-        window_seed, augment_seed = augment.split_seed(seed_of(clip_stream, view), 2)
+        window_seed, augment_seed = split_seed(seed_of(clip_stream, view), 2)
         waveform = augment.random_window(cache.read(entries[place]), samples, window_seed)
         waveform = fit_length(waveform, samples, config.data.short_clips)
         waveform = augment.augment_waveform(
@@ -60,7 +60,7 @@ def views(entries, targets, nothing, config, first_epoch=0, view_epochs=None):
         return waveform, target, view, number
 
     def mix(waveforms, targets, views, numbers):
-        mix_seed, _ = augment.split_seed(seed_of(batch_stream, views[0]), 2)
+        mix_seed, _ = split_seed(seed_of(batch_stream, views[0]), 2)
         return *augment.mixup(waveforms, targets, mix_seed, config.augment.mixup_alpha), views, numbers
 
     # Who is mixed with whom must not depend on how threads are timed where waveforms come again.
