@@ -3,6 +3,7 @@
 import dataclasses
 
 from urbansound.config.setting import Checked, setting
+from urbansound.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,3 +40,10 @@ class DistillConfig(Checked):
         "with --teacher: a folder of recordings without labels, of which every window is a training clip as well; take "
         "none that test clips were cut from",
     )
+
+    def _check(self):
+        if self.teacher:
+            return
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) != field.default:
+                raise InputError(f"--{field.name} says how a model is taught, or what by: pass --teacher=RUN too")

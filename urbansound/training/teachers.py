@@ -18,7 +18,7 @@ def new_run(path, config, class_names, clips, skipped):
 
     Raises:
       InputError: as `Run.create`; a teacher is no trained run, has other classes, or was trained on clips that this run
-        is measured on; recordings without labels are such clips, or nobody says what is heard there.
+        is measured on; recordings without labels are such clips.
     """
     runs = opened(config, class_names, clips)
     recordings, _ = unlabelled.recordings(config)
@@ -169,9 +169,7 @@ def _copies(paths, others):
 
 
 def _check_unlabelled(config, recordings, clips):
-    """Raise InputError where recordings without labels are of no use, or clips that the run is measured on."""
-    if not config.distill.teacher:
-        raise InputError("--unlabelled_dir needs somebody who says what is heard there: pass --teacher=RUN too")
+    """Raise InputError where recordings without labels are clips that the run is measured on."""
     measured = clips.path[clips.split.isin((splits.TEST, splits.VALIDATION))].tolist()
     if copies := _copies(measured, list(filter(os.path.isfile, unlabelled.paths(recordings)))):
         raise InputError(
