@@ -96,6 +96,15 @@ def test_a_chain_of_3000_flag_files_is_refused_in_a_line(tmp_path):
         assert "flag files name one another" in refused(f"--flagfile={name}", cwd=tmp_path)
 
 
+def test_an_error_quotes_a_long_value_without_its_middle(tmp_path):
+    (tmp_path / "long.flags").write_text("--noise_snr_db=0," + "\0" * 10_000)
+    line = refused("--flagfile=long.flags", cwd=tmp_path)
+    assert len(line) < 1100
+    assert line.startswith("error: flag --noise_snr_db=0,\\x00")
+    assert line.endswith("\\x00: must be floats with commas between")
+    assert " … " in line
+
+
 def test_flag_files_a_few_deep_are_read(tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.flags").write_text(f"--flagfile={i + 1}.flags\n")

@@ -14,6 +14,7 @@ from urbansound.files import read_text
 from urbansound.text import shown
 
 FLAG_FILES, FLAG_FILES_DEEP = 1000, 20  # that a command reads, and that name one another
+LONGEST = 1000  # letters of an error, from which its middle is left out: absl quotes a flag's whole value
 
 
 def run(main, takes_paths=False):
@@ -84,7 +85,10 @@ def _check_flag_files(arguments):
 
 
 def _fail(error, end=SystemExit):
-    _say(f"error: {' '.join(str(error).split())}")
+    line = shown(" ".join(str(error).split()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    _say(f"error: {line}")
     raise end(2)
 
 
