@@ -42,6 +42,15 @@ def test_recordings_are_levelled_and_joined(tmp_path):
         assert np.mean(part**2) == pytest.approx(1.0, rel=1e-3)
 
 
+def test_noise_is_taken_from_the_first_sound_of_a_recording_on(tmp_path):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    sound = np.random.default_rng(0).normal(0, 0.1, 3000)
+    soundfile.write(folder / "late.wav", np.concatenate([np.zeros(61_000), sound]), 1000)
+    joined = noise.load(str(folder), 1000, 100, tmp_path / "cache", seed=1)
+    np.testing.assert_allclose(joined, sound / np.sqrt(np.mean(sound**2)), atol=1e-3)
+
+
 def test_noise_folders_that_do_not_serve(tmp_path):
     folder = tmp_path / "noise"
     folder.mkdir()

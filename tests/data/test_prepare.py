@@ -1,5 +1,6 @@
 """Preparation: what is wrong with the settings or the clips is said before anything is decoded or trained."""
 
+import dataclasses
 import os
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 from small_run import config_of, run_of
 
 from urbansound.config import Config, DataConfig
-from urbansound.data import prepare
+from urbansound.data import datasets, prepare
 from urbansound.errors import InputError
 
 
@@ -50,6 +51,17 @@ def test_skipping_bad_clips_skips_and_lists_those_that_are_missing_or_not_named_
     assert [os.path.basename(path) for path in run.skipped.path] == ["high03.wav", "low04.wav"]
     assert run.skipped.fault[0] == "no such file"
     assert len(run.clips) == 43
+
+
+def test_clips_that_the_program_made_are_made_again_where_the_cache_was_deleted(tones, tmp_path, monkeypatch):
+    run = run_of(tones, tmp_path)
+    shutil.move(tones, tmp_path / "gone")
+    with pytest.raises(InputError, match="no such file"):
+        prepare.cache_entries(run.clips, run.config)
+    made_up = dataclasses.replace(datasets.dataset("folder"), made_up=True)
+    monkeypatch.setattr(datasets, "dataset", lambda _: made_up)
+    monkeypatch.setattr(datasets, "load", lambda _: shutil.move(tmp_path / "gone", tones))
+    assert len(prepare.cache_entries(run.clips, run.config)) == len(run.clips)
 
 
 def test_clips_whose_path_is_not_utf_8_are_bad_clips(tones, tmp_path):

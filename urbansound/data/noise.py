@@ -22,7 +22,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
       seed: of the generated noise.
 
     Returns:
-      float32 [samples]; each part, at most SECONDS long, has a mean power of 1.
+      float32 [samples]; each part, at most SECONDS from the first sound on, has a mean power of 1.
 
     Raises:
       InputError: the folder holds no file, or one that can't be decoded or is silent.
@@ -33,7 +33,7 @@ def load(noise_dir, sample_rate, least_samples, cache_dir, seed):
         parts = [coloured_noise(longest, exponent, generator) for exponent in (0.0, 1.0, 2.0)]
     else:
         parts = [part[:longest] for part in _recordings(_find(noise_dir).files, sample_rate, cache_dir)]
-    noise = np.concatenate([part / np.sqrt(np.mean(part**2)) for part in parts])
+    noise = np.concatenate([part / np.sqrt(np.mean(part**2, dtype=np.float64)) for part in parts])
     return np.tile(noise, -(-least_samples // len(noise))).astype(np.float32)
 
 
@@ -64,6 +64,7 @@ def check(noise_dir, sample_rate, cache_dir):
 
 
 def _recordings(paths, sample_rate, cache_dir):
+    """The waveforms of files, each from its first sample that is not 0 on: a silent stretch has no power to scale."""
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
     if len(faults):
         raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")
@@ -71,7 +72,7 @@ def _recordings(paths, sample_rate, cache_dir):
         waveform = cache.read(entry).numpy()
         if not np.any(waveform):
             raise InputError(f"{path}: a silent recording is no noise; take it out of --noise_dir")
-        yield waveform
+        yield waveform[np.argmax(waveform != 0) :]
 
 
 def _find(noise_dir):

@@ -124,6 +124,9 @@ def cache_entries(clips, config):
     """
     paths = clips.path.tolist()
     missing = [path for path in paths if not os.path.isfile(path)]
+    if missing and datasets.dataset(config.data.dataset).made_up:
+        datasets.load(config.data)  # made again: they lay in the cache, which may be deleted
+        missing = [path for path in missing if not os.path.isfile(path)]
     if missing:
         raise InputError(
             f"{missing[0]}: no such file ({len(missing)} of {len(paths)} clips are missing); put it back, or say by "
