@@ -18,6 +18,7 @@ from urbansound.files import check_folder, new_folder, write_text
 from urbansound.inference.description import BELIEF, LABELS, Description
 from urbansound.inference.evaluation import clips_of, score_entries
 from urbansound.report.tables import headline, measure_of, percent
+from urbansound.training import teachers
 
 CALIBRATION_CLIPS = 256
 
@@ -44,7 +45,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         expected = score_entries(entries, classifier)
         keras = measurement.baseline(classifier, expected, targets, clips.recording)
         print(f"Keras: {headline(keras)}")
-        job = Job(classifier, folder, name, run.config.data.dataset, _windows(run, classifier, CALIBRATION_CLIPS))
+        job = Job(classifier, folder, name, teachers.data_sets(run), _windows(run, classifier, CALIBRATION_CLIPS))
         against = (entries, expected, targets, clips.recording)
         files, written, failed = [], {}, {}
         for form in formats:

@@ -34,14 +34,14 @@ class Job:
       classifier: the Classifier.
       folder: the export's folder.
       name: of the model, in file names and requests.
-      dataset: that it was trained on, a value of DataConfig.dataset.
+      data_sets: that it and its teachers were trained on, values of DataConfig.dataset, its own first.
       calibration: float32 [clips, clip_samples], windows of training clips.
     """
 
     classifier: object
     folder: Path
     name: str
-    dataset: str
+    data_sets: list[str]
     calibration: np.ndarray
 
 

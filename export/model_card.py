@@ -52,7 +52,7 @@ def write(folder, run, classifier, report):
 def _what(classifier, report):
     names = classifier.class_names
     return [
-        provenance.notice(report["dataset"]),
+        provenance.notice(report["data_sets"]),
         "",
         *provenance.warnings(report["dataset"]),
         f"A {report['model']} of {report['keras']['parameters']:,} parameters. Its input is "
@@ -121,7 +121,9 @@ def _data(run, report):
 
 def _named(teacher):
     """A row of a run's teachers, in words."""
-    return f"a trained {teacher.architectures}{f' ({teacher.origin})' if teacher.origin else ''}"
+    named = f"a trained {teacher.architectures}{f' ({teacher.origin})' if teacher.origin else ''}"
+    names = filter(None, getattr(teacher, "data_sets", "").split(";"))
+    return "; ".join([named, *(f"it learned from {provenance.source(name).rstrip('.')}" for name in names)])
 
 
 def _results(report):

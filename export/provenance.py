@@ -3,13 +3,13 @@
 from urbansound.data import datasets, splits
 
 
-def licence(dataset):
-    """The licence of a data set's sounds, in a few words.
+def licence(names):
+    """The licences of data sets' sounds, in a few words.
 
     Args:
-      dataset: a value of DataConfig.dataset.
+      names: values of DataConfig.dataset: the model's own, and those that its teachers were trained on.
     """
-    return datasets.dataset(dataset).terms
+    return "; ".join(dict.fromkeys(datasets.dataset(name).terms for name in names))
 
 
 def source(dataset):
@@ -18,9 +18,11 @@ def source(dataset):
     return f"{record.title} ({record.authors}). Licence of the sounds: {record.terms}."
 
 
-def notice(dataset):
-    """The line on the licence for who uses the model, in Markdown."""
-    return f"**Trained on {source(dataset)}**"
+def notice(names):
+    """The line on the licences, of `names` as above, for who uses the model, in Markdown."""
+    own, *others = names
+    taught = [f"Taught by models that were trained on {source(name)}" for name in others]
+    return f"**{' '.join([f'Trained on {source(own)}', *taught])}**"
 
 
 def warnings(dataset):

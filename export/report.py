@@ -15,6 +15,7 @@ from urbansound.files import write_json, write_text
 from urbansound.report import style
 from urbansound.report.tables import headline, in_words, measure_of, percent
 from urbansound.text import markdown
+from urbansound.training import teachers
 
 NOT_KNOWN = "–"  # noqa: RUF001
 
@@ -42,6 +43,7 @@ def write(folder, run, classifier, keras, files, max_accuracy_drop):
     report = {
         "run": run.path.resolve().name,
         "dataset": config.data.dataset,
+        "data_sets": teachers.data_sets(run),
         "model": " + ".join(run.architectures),
         "split": config.data.split,
         "test_fold": config.data.test_fold if config.data.split == "folds" else None,
@@ -76,7 +78,7 @@ def text(report):
     """report.md."""
     keras = report["keras"]
     measure = in_words(measure_of(keras)).capitalize()
-    lines = [f"# {markdown(report['run'])}: exported files", "", provenance.notice(report["dataset"]), ""]
+    lines = [f"# {markdown(report['run'])}: exported files", "", provenance.notice(report["data_sets"]), ""]
     lines += provenance.warnings(report["dataset"])
     lines += [
         f"{report['model']} on {report['dataset']}, {keras['parameters']:,} parameters. Every file scored the same "

@@ -21,7 +21,7 @@ def _write(job, format):
         name=f"{job.name}_{format}",
         version="1",
         author="trained with urbansound",
-        licence=licence(job.dataset),
+        licence=licence(job.data_sets),
         description=f"Which of {len(classifier.class_names)} sounds {classifier.audio.clip_seconds:g} seconds hold.",
     )
     with replacing(path) as part:

@@ -13,6 +13,7 @@ from urbansound.data import datasets
 from urbansound.inference.classifier import Classifier
 from urbansound.report import metrics
 from urbansound.run import Run
+from urbansound.training import teachers
 
 NAMES = ("drill", "siren", "dog")
 TIME = {"median": 2.5, "p95": 3.5, "frontend": 2.0, "backbone": 0.5}
@@ -45,6 +46,7 @@ def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="car
     scores = 0.7 * np.eye(3)[answers] + 0.1
     keras = metrics.evaluate(labels, scores, list("aabbcc"), names) | {"parameters": 12345}
     report = {"run": name, "model": "cnn", "dataset": dataset, "keras": keras, "files": [FILE],
+              "data_sets": teachers.data_sets(run),
               "machine": {"cores": 2}, "tested_on": provenance.tested_on(data),
               "shared_recordings": provenance.shared_recordings(clips)}  # fmt: skip
     classifier = Classifier(None, AudioConfig(), 44100, "repeat", names, ("cnn",))
@@ -90,6 +92,20 @@ def test_who_taught_it_and_on_what_else_is_said(tmp_path):
     text, _ = make(tmp_path, tables=tables)
     assert "It was taught by a trained yamnet (Google's YAMNet).\n\nIt was taught by a trained cnn.\n" in text
     assert "Recordings without labels that it was taught on, too: 2.\n" in text
+
+
+def test_the_licence_of_what_its_teachers_learned_from_is_said(tmp_path):
+    table = "run_dir,architectures,origin,data_sets,sha256\nruns/a,cnn,,urbansound8k;esc10,12\nruns/b,cnn,,folder,34\n"
+    text, report = make(tmp_path, "folder", tables=[("teachers.csv", table)])
+    assert report["data_sets"] == ["folder", "urbansound8k", "esc10"]
+    notice = text.splitlines()[2]
+    assert notice.startswith("**Trained on ")
+    assert "Taught by models that were trained on UrbanSound8K (" in notice
+    assert "CC BY-NC 3.0 (not for commercial use" in notice
+    assert "It was taught by a trained cnn; it learned from UrbanSound8K (" in text
+    licences = provenance.licence(report["data_sets"])
+    assert "CC BY-NC 3.0" in licences
+    assert "CC BY 3.0" in licences
 
 
 def test_limits_come_from_the_metrics(tmp_path):
@@ -145,16 +161,16 @@ def test_the_licence_stands_at_the_top(tmp_path):
 
 def test_every_data_set_has_a_licence():
     assert all(datasets.dataset(name).licence for name in datasets.names())
-    assert "CC BY-NC" in provenance.licence("urbansound8k")
-    assert "CC BY-NC" in provenance.licence("esc50")
-    assert "CC BY 3.0" in provenance.licence("esc10")
+    assert "CC BY-NC" in provenance.licence(["urbansound8k"])
+    assert "CC BY-NC" in provenance.licence(["esc50"])
+    assert "CC BY 3.0" in provenance.licence(["esc10"])
 
 
 @pytest.mark.parametrize("dataset", ["folder", "synthetic", "csv"])
 def test_what_is_not_public_is_not_called_so(tmp_path, dataset):
     text, _ = make(tmp_path, dataset)
     assert "UrbanSound8K" not in text
-    assert provenance.licence(dataset).split(" (")[0] in text
+    assert provenance.licence([dataset]).split(" (")[0] in text
     assert ("The clips are synthetic" in text) == (dataset == "synthetic")
 
 

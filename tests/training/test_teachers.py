@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import pandas as pd
 import pytest
 from small_run import config_of, run_of
@@ -138,6 +139,47 @@ def test_recordings_without_labels_are_none_that_the_run_is_measured_on(teacher,
     shutil.copy(clips.path[clips.split == "test"].iloc[0], street / "b.wav")
     with pytest.raises(InputError, match="street: holds 1 clips that this run is measured on"):
         new(teacher.path, "second", unlabelled_dir=str(street))
+
+
+def test_a_teacher_whose_recordings_without_labels_are_gone_may_not_teach(teacher, new, tmp_path):
+    street = tmp_path / "street"
+    street.mkdir()
+    shutil.copy(teacher.clips.path[teacher.clips.split == "train"].iloc[0], street / "a.wav")
+    parent = new(teacher.path, "parent", unlabelled_dir=str(street))
+    shutil.copy(teacher.file("model.keras"), parent.file("model.keras"))
+    new(parent.path, "child")
+    street.rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"1 files that it was trained on are gone, such as .*a.wav, so whether"):
+        new(parent.path, "another")
+
+
+def test_a_teacher_whose_clips_are_gone_may_teach_only_where_names_of_recordings_tell(teacher, new, tmp_path):
+    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
+    gone = copy.clips.assign(path=[f"/gone/{n}.wav" for n in range(len(copy.clips))])
+    gone.to_csv(copy.file("clips.csv"), index=False)
+    new(copy.path, "same_recordings")
+    gone.assign(recording=[f"other {n}" for n in range(len(gone))]).to_csv(copy.file("clips.csv"), index=False)
+    with pytest.raises(InputError, match=r"files that it was trained on are gone, such as /gone/\d+.wav"):
+        new(copy.path, "other_recordings")
+
+
+def test_a_network_without_a_dense_layer_may_not_teach(teacher, new, tmp_path):
+    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
+    log_mel = keras.Input(copy.load_model().input_shape[1:])
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Conv1D(len(copy.class_names), 1)(log_mel))
+    keras.Model(log_mel, keras.layers.Softmax()(x), name="toy").save(copy.file("model.keras"))
+    with pytest.raises(InputError, match="toy: no Dense layer makes its scores, so it can't teach or be taught"):
+        new(copy.path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_teachers_and_theirs_learned_from_is_told_through_generations(teacher, new):
+    first = new(teacher.path, "first")
+    first.teachers.assign(data_sets="urbansound8k;esc50").to_csv(first.file("teachers.csv"), index=False)
+    shutil.copy(teacher.file("model.keras"), first.file("model.keras"))
+    assert new(first.path, "second").teachers.data_sets.tolist() == ["folder;urbansound8k;esc50"]
+    first.teachers.drop(columns="data_sets").to_csv(first.file("teachers.csv"), index=False)
+    assert teachers.data_sets(first) == ["folder"]  # a run of before
 
 
 def test_a_run_may_not_be_taught_by_what_its_teachers_teacher_was_trained_on(teacher, new, tmp_path):

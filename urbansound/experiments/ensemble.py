@@ -64,7 +64,7 @@ def combine(runs, path):
     with Run.creating(path, settings, first.class_names, first.clips, first.skipped) as run:
         write_csv(run.file("members.csv"), pd.DataFrame(rows, columns=["run_dir", "architectures", "seconds"]))
         if taught := [member.teachers for member in runs if member.teachers is not None]:
-            write_csv(run.file("teachers.csv"), pd.concat(taught).drop_duplicates("sha256"))
+            write_csv(run.file("teachers.csv"), pd.concat(taught).fillna("").drop_duplicates("sha256"))
         if heard := [one for member in runs if (one := unlabelled.of_run(member)) is not None]:
             write_csv(run.file("unlabelled.csv"), pd.concat(heard).drop_duplicates(["folder", "path"]))
         with replacing(run.file("model.keras")) as part:

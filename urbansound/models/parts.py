@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from urbansound import targets
+from urbansound.errors import InputError
 from urbansound.models.record import FLOAT, INT8, Int8
 
 MOMENTUM = 0.9  # of batch normalization: the default of 0.99 takes more steps to settle than such data sets have
@@ -86,11 +87,11 @@ def embedding(model):
     """What the last layer of weights of a network makes its scores of: its input, a Keras tensor [batch, values].
 
     Raises:
-      ValueError: no layer of the network is a Dense.
+      InputError: no layer of the network is a Dense.
     """
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
     if not dense:
-        raise ValueError(f"{model.name}: has no Dense layer that makes scores of an embedding")
+        raise InputError(f"{model.name}: no Dense layer makes its scores, so it can't teach or be taught; take another")
     return input_of(dense[-1], model)
 
 

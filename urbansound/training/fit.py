@@ -51,9 +51,11 @@ def build(config, n_classes):
 
 
 def check_weights(config):
-    """Raise InputError, before any work, where the published weights that the settings name can't be had."""
+    """Raise InputError, before any work, where published weights can't be had, or a network can't be taught."""
     _, networks = build(config, n_classes=2)
     models.load_weights(networks, config.model)
+    for _, network in networks if config.distill.teacher else ():
+        parts.embedding(network)
 
 
 def _train_stage(run, journal, networks, model, training, validation):
@@ -83,11 +85,8 @@ def _fit(run, journal, stage, optimizer, loss):
     stage.learner.compile(optimizer, loss, metrics=[objective.metric(run.targets, len(run.class_names))])
     _build_metrics(stage.learner, len(run.class_names))
     folder = run.file("tensorboard") / journal.stage
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        journal,
-        keras.callbacks.TensorBoard(str(folder), write_graph=False),
-    ]
+    tensorboard = keras.callbacks.TensorBoard(str(folder), write_graph=False)
+    callbacks = [keras.callbacks.TerminateOnNaN(), journal, tensorboard]
     if stage.validates_log_mels and stage.validation is not None:
         callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names, run.targets))
     stage.learner.fit(

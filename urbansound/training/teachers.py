@@ -10,6 +10,7 @@ from urbansound.data import audio_files, splits, unlabelled
 from urbansound.digest import sha256
 from urbansound.errors import InputError
 from urbansound.files import write_csv
+from urbansound.models import ensemble, parts
 from urbansound.run import Run
 
 
@@ -17,16 +18,20 @@ def new_run(path, config, class_names, clips, skipped):
     """`Run.create` of a run that may have teachers and recordings without labels, which get tables in it.
 
     Raises:
-      InputError: as `Run.create`; a teacher is no trained run, has other classes, or was trained on clips that this run
-        is measured on; recordings without labels are such clips.
+      InputError: as `Run.create` and `parts.embedding`; a teacher is no trained run, has other classes, or was or may
+        have been trained on clips that this run is measured on; recordings without labels are such clips.
     """
     runs = opened(config, class_names, clips)
+    rows = table(runs)
+    for run in runs:
+        for network, _ in ensemble.leaves(run.load_model(calibrated=False)):
+            parts.embedding(network)  # refused before there is a run
     recordings, _ = unlabelled.recordings(config)
     if recordings is not None:
         _check_unlabelled(config, recordings, clips)
     with Run.creating(path, config, class_names, clips, skipped) as new:
         if runs:
-            write_csv(new.file("teachers.csv"), table(runs))
+            write_csv(new.file("teachers.csv"), rows)
         if recordings is not None:
             write_csv(new.file("unlabelled.csv"), recordings)
     return Run(path)
@@ -70,9 +75,18 @@ def of_run(run):
 
 
 def table(runs):
-    """DataFrame of run_dir, architectures, origin, sha256 (of the model) of the Runs of teachers, a row each."""
-    rows = [(str(run.path.resolve()), "+".join(run.architectures), origin(run), digest_of(run)) for run in runs]
-    return pd.DataFrame(rows, columns=["run_dir", "architectures", "origin", "sha256"])
+    """DataFrame of run_dir, architectures, origin, data_sets, sha256 (of the model) of the Runs of teachers."""
+    rows = [
+        {
+            "run_dir": str(run.path.resolve()),
+            "architectures": "+".join(run.architectures),
+            "origin": origin(run),
+            "data_sets": ";".join(data_sets(run)),
+            "sha256": digest_of(run),
+        }
+        for run in runs
+    ]
+    return pd.DataFrame(rows)
 
 
 def origin(run):
@@ -81,6 +95,12 @@ def origin(run):
     origins = {record.origin(run.config.model) for record in records if record.origin}
     origins |= set() if run.teachers is None else set(run.teachers.origin)
     return "; ".join(sorted(filter(None, origins)))
+
+
+def data_sets(run):
+    """Names of the data sets of whose clips a run's model knows: its own first, then its teachers'."""
+    taught = () if run.teachers is None else run.teachers.get("data_sets", ())  # which older runs lack
+    return list(dict.fromkeys([run.config.data.dataset, *filter(None, ";".join(taught).split(";"))]))
 
 
 def digest_of(run):
@@ -118,6 +138,8 @@ def _fault(run, config, class_names, clips):
         generations = list(_generations(run))
     except InputError as error:
         return str(error)
+    if unknown := next(filter(None, (_unknown(one, clips) for one in generations)), ""):
+        return unknown
     for split, kinds in ((splits.TEST, (splits.TRAIN, splits.VALIDATION)), (splits.VALIDATION, (splits.TRAIN,))):
         measured = clips[clips.split == split]
         known = set().union(*(_known(measured, one, kinds, config.data.split == "random") for one in generations))
@@ -144,6 +166,22 @@ def _generations(run):
                 "it back, or take another teacher"
             )
         yield from _generations(teacher)
+
+
+def _unknown(run, clips):
+    """Why nobody can tell whether a run was trained on some of `clips`; "" where that can be told."""
+    heard = unlabelled.of_run(run)
+    learned = [] if heard is None else unlabelled.paths(heard)
+    own = run.clips[run.clips.split.isin((splits.TRAIN, splits.VALIDATION))]
+    if not own.recording.isin(clips.recording).any():  # else the names of recordings tell
+        learned += own.path.tolist()
+    gone = [path for path in learned if not os.path.isfile(path)]
+    if not gone:
+        return ""
+    return (
+        f"{len(gone)} files that it was trained on are gone, such as {gone[0]}, so whether this run's test clips were "
+        "among them can't be known; put them back, or take another teacher"
+    )
 
 
 def _known(measured, run, kinds, clips_alone):
