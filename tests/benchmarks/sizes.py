@@ -31,6 +31,8 @@ PICTURE = flags.DEFINE_string("picture", None, "PNG file to draw")
 def main(argv):
     """Print the table, then one line of JSON."""
     del argv
+    if unnamed := [named for named in RUNS.value if "=" not in named]:
+        sys.exit(f"error: --run={unnamed[0]}: pass --run=NAME=RUN,RUN,…")
     rows = [row(*named.split("=", 1)) for named in RUNS.value]
     print("| | parameters | folds | mean |\n|---|---|---|---|")
     for name, parameters, accuracies in rows:
@@ -44,7 +46,7 @@ def main(argv):
 def row(name, paths):
     """(name, parameters, accuracy of each fold) of one run or cross-validation, or of several with commas between."""
     folders = [sorted(Path(path).glob("fold_*")) or [Path(path)] for path in paths.split(",")]
-    if len({tuple(folder.name for folder in each) for each in folders if len(each) > 1}) > 1:
+    if len({len(each) > 1 and tuple(folder.name for folder in each) for each in folders}) > 1:
         sys.exit(f"error: {paths}: pass all single runs, or all cross-validations of the same folds")
     accuracies = [accuracy(members) for members in zip(*folders, strict=True)]
     parameters = sum(Run.open(each[0]).load_model(calibrated=False).count_params() for each in folders)

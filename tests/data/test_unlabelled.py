@@ -45,7 +45,7 @@ def test_windows_follow_each_other_to_the_end(seconds, lengths, config):
     np.testing.assert_allclose(np.concatenate(windows), sound[: sum(map(len, windows))], atol=2e-5)
 
 
-def test_windows_are_cut_once_and_anew_where_one_is_damaged_or_the_recording_changed(config, monkeypatch):
+def test_windows_are_cut_once_and_anew_where_one_is_damaged_or_the_recording_changed(config, monkeypatch, capsys):
     written(config, "a", 2)
     entries = windows_of(config)
     with monkeypatch.context() as patch:
@@ -55,7 +55,9 @@ def test_windows_are_cut_once_and_anew_where_one_is_damaged_or_the_recording_cha
     with open(entries[2], "r+b") as file:
         file.seek(100)
         file.write(b"damage")
+    assert "cut anew" not in capsys.readouterr().err
     assert windows_of(config) == entries
+    assert "a.wav are damaged or lost, and cut anew" in capsys.readouterr().err
     np.testing.assert_array_equal(before, read(entries))
     written(config, "a", 1, seed=1)
     assert not set(windows_of(config)) & set(entries)
@@ -76,6 +78,13 @@ def test_what_is_broken_counts_up_to_its_fault_and_is_told(config, capsys):
         said = capsys.readouterr().err
         assert "1 of 1 recordings break off: " in said
         assert "truncated" in said
+
+
+def test_what_is_no_folder_is_refused(config):
+    for name in ("stree*", "nowhere"):
+        place = os.path.join(os.path.dirname(config.distill.unlabelled_dir), name)
+        with pytest.raises(InputError, match="no such folder; point --unlabelled_dir at a folder of recordings"):
+            unlabelled.recordings(config.with_settings(unlabelled_dir=place))
 
 
 def test_a_folder_without_sound_is_refused(config):

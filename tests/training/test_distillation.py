@@ -1,5 +1,7 @@
 """A network learns what teachers say of exactly the waveforms that it is trained on; asked once, kept."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -107,6 +109,18 @@ def test_answers_are_kept_in_the_cache(student_of, monkeypatch):
     np.testing.assert_array_equal(before.embeddings, after.embeddings)
     with pytest.raises(TypeError):
         lessons_of(student_of("other", gain_db=1.0))
+
+
+def test_a_damaged_answer_is_asked_for_anew_and_said(student_of, capsys):
+    run = student_of()
+    before = lessons_of(run)
+    for file in (Path(run.config.data.cache_dir) / distillation.FOLDER).rglob("*.f16"):
+        file.write_bytes(file.read_bytes()[:-2] + b"\0\1")
+    capsys.readouterr()
+    after = lessons_of(run)
+    epochs = run.config.distill.view_epochs
+    assert f"cache: {min(epochs, run.config.train.epochs)} damaged files of what" in capsys.readouterr().err
+    np.testing.assert_array_equal(before.scores, after.scores)
 
 
 @pytest.mark.parametrize("model", ["cnn", "yamnet", "cepstrum"])

@@ -29,11 +29,13 @@ def recordings(config):
       "" without such a folder.
 
     Raises:
-      InputError: no recording is in the folder; a path that is not UTF-8.
+      InputError: no such folder, or no recording in it; a path that is not UTF-8.
     """
     folder = config.distill.unlabelled_dir
     if folder is None:
         return None, ""
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: no such folder; point --unlabelled_dir at a folder of recordings")
     found = audio_files.find([folder])
     paths = [os.path.relpath(path, folder) for path in found.files]
     if strange := [path for path in paths if path != audio_files.as_text(path)]:
@@ -123,6 +125,8 @@ def _windows(path, config):
         with ThreadPoolExecutor() as pool:
             if all(pool.map(cache.is_whole, entries)):
                 return entries, fault
+    if count.exists():
+        print(f"cache: windows of {shown(path)} are damaged or lost, and cut anew", file=sys.stderr)
     entries, fault = [], ""
     try:
         with open_stream(path, audio.sample_rate) as stream:

@@ -7,6 +7,7 @@ Its name is a hash of all that made it, so other clips, settings or models never
 import dataclasses
 import hashlib
 import math
+import sys
 from pathlib import Path
 
 import keras
@@ -104,18 +105,21 @@ def _answers(run, course, class_names, on_progress):
     config, digest = course.config, teachers.digest_of(run)
     made_of = (FORMAT, digest, class_names, _views_of(course))
     sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
-    teacher, epochs = None, []
+    teacher, epochs, damaged = None, [], 0
     for epoch in range(course.view_epochs):
         key = hashlib.sha256(repr((*made_of, epoch)).encode()).hexdigest()[:32]
         file = Path(config.data.cache_dir) / FOLDER / key[:2] / f"{key}.f16"
         answers = _read(file, course.views_per_epoch)
         if answers is None:
+            damaged += file.exists()
             teacher = teacher or _Teacher(run, class_names, config.audio.sample_rate)
             done = epoch * course.views_per_epoch
             answers = teacher.answers(course, epoch, lambda more, done=done: on_progress(done + more))
             sealed.write(file, answers.astype("<f2").tobytes())
         epochs.append(answers)
         on_progress((epoch + 1) * course.views_per_epoch)
+    if damaged:
+        print(f"cache: {damaged} damaged files of what {run.path} says were made anew", file=sys.stderr)
     return np.concatenate(epochs)
 
 
