@@ -52,6 +52,18 @@ def test_a_relative_path_of_another_folder_is_another_recording(home, tmp_path):
     assert (moved.returncode, "no new sound" in moved.stderr) == (0, True)
 
 
+def test_a_recording_whose_path_another_command_writes_otherwise_is_in_the_tables_once(home, tmp_path):
+    (tmp_path / "night").mkdir()
+    shutil.copy(home / "night/b.wav", tmp_path / "night/b.wav")
+    given = f"--model={home / 'run'}", "--out=events", "--print=none"
+    for path in ("night", str(tmp_path / "night"), "./night"):
+        done = command("detect", *given, path, cwd=tmp_path)
+        events = pd.read_csv(tmp_path / "events/events.csv")
+        assert f"; tables of 1 recording, {len(events)} events" in done.stderr
+        assert f"recordings: 1, 20 s of sound; events: {len(events)};" in done.stderr
+        assert events.path.str.startswith(path).all()
+
+
 def test_a_recording_that_is_given_twice_is_listened_to_once(home):
     done = command("detect", *flags("once"), "night", f"{home}/night", cwd=home)
     assert done.returncode == 0

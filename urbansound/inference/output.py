@@ -181,11 +181,14 @@ class Output:
     def combine(self, entries):
         """Write the tables of all recordings that are still there, these first; also those of other forms.
 
+        A recording whose path was written in several ways is in them once.
+
         Returns:
           Their numbers: of recordings, and of events.
         """
         earlier = [entry for entry in self.entries.values() if os.path.exists(entry.get("absolute") or "")]
-        entries = list({entry["path"]: entry for entry in [*entries, *earlier]}.values())
+        latest = {_file(entry): entry for entry in earlier} | {_file(entry): entry for entry in entries}
+        entries = [latest[file] for file in dict.fromkeys(map(_file, [*entries, *earlier]))]
         tables = [_events(entry) for entry in entries]
         events = pd.concat(tables, ignore_index=True)[COLUMNS]
         durations = {entry["path"]: entry["seconds"] for entry in entries}
@@ -208,6 +211,11 @@ def entries_of(journal):
     if not all(entry.keys() >= ENTRY_KEYS for entry in journal.entries):
         raise InputError(f"{journal.path}: damaged; delete it to begin anew")
     return {entry["path"]: entry for entry in journal.entries}
+
+
+def _file(entry):
+    """Which file an entry is of, however its path was written."""
+    return os.path.realpath(entry["absolute"]) if entry.get("absolute") else entry["path"]
 
 
 def is_of_state(entry, state):
