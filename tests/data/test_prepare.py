@@ -109,6 +109,15 @@ def test_the_same_bytes_in_training_and_in_test_are_refused(tones, tmp_path):
     prepare.prepare(config_of(tones, tmp_path, split="random", **settings))
 
 
+def test_clips_of_which_nobody_says_that_they_are_of_one_recording_are_said_to_be_alone(tones, tmp_path, capsys):
+    prepare.prepare(config_of(tones, tmp_path, **table_of(tones, fold=lambda label, place: place % 5 + 1)))
+    assert prepare.ALONE in capsys.readouterr().err
+    (tones / "clips.csv").unlink()
+    settings = table_of(tones, recording=lambda label, place: f"{label}{place // 2}")
+    prepare.prepare(config_of(tones, tmp_path, **settings))
+    assert prepare.ALONE not in capsys.readouterr().err
+
+
 def test_what_is_passed_over_is_counted_on_stderr(tones, tmp_path, capsys):
     (tones / "low" / "notes.txt").touch()
     (tones / ".DS_Store").touch()

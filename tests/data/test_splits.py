@@ -144,7 +144,11 @@ def test_recordings_of_several_classes_leave_each_class_something_to_train_on():
             {"test_fold": 10, "val_fold": 9},
             "test_fold=10 and val_fold=9 do not exist; .* pass --test_fold=FOLD and --val_fold=FOLD or --val_fold=none",
         ),
-        ([("a", 1, "1"), ("a", 2, "2"), ("b", 1, "3")], {}, "class 'b' has no training clip"),
+        (
+            [("a", 1, "1"), ("a", 2, "2"), ("b", 1, "3")],
+            {},
+            "class 'b' has no training clip: clips of 1 recordings, all in test_fold=1; add recordings of it",
+        ),
         ([("a", 1, "1"), ("b", 1, "2")], {}, "class 'a' has no training clip"),
         ([("a", 1, "1"), ("a", 2, "2"), ("b", 2, "3")], {}, "no clip is left to validate on"),
     ],

@@ -12,6 +12,11 @@ from urbansound.errors import InputError
 from urbansound.progress import bar
 from urbansound.text import shown
 
+ALONE = (
+    "every clip counts as a recording of its own; clips that were cut from one recording need a folder or, in a table, "
+    "a name in the column recording that says so, or the accuracy is too high"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -59,6 +64,8 @@ def find(config):
     found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)
+    if found.clips.recording.is_unique:
+        print(ALONE, file=sys.stderr)
     splits.check_folds(found.clips, config.data)
     entries, faults = _decode(found.clips.path, config)
     if len(faults) and config.data.bad_clips == "fail":

@@ -198,12 +198,15 @@ def _choose_recordings(clips, fraction, seed, targets):
 
 
 def _check_split(clips, catalog, config):
-    trained = set(_classes(clips[clips.split == TRAIN], catalog.targets))
+    of_clips = _classes(clips, catalog.targets)
+    trained = set(of_clips[clips.split[of_clips.index] == TRAIN])
     for name in catalog.class_names:
         if name not in trained:
+            count = clips.recording[of_clips.index[of_clips == name]].nunique()
+            validated = "" if config.val_fold is None else f" and val_fold={config.val_fold}"
             raise InputError(
-                f"class '{name}' has no training clip (test_fold={config.test_fold}, val_fold={config.val_fold}); "
-                "add recordings of it or remove the class"
+                f"class '{name}' has no training clip: clips of {count} recordings, all in test_fold="
+                f"{config.test_fold}{validated}; add recordings of it or remove the class"
             )
     if config.validates and not (clips.split == VALIDATION).any():
         raise InputError(
