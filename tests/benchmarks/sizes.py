@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 import pandas as pd
 from absl import app, flags
-from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from urbansound.report.style import BLUE, INK, new_figure, save, styled
 from urbansound.run import Run
@@ -67,7 +67,7 @@ def picture(rows):
     """A Figure: a point per row, parameters on a logarithmic axis; a line goes from the worst fold to the best."""
     figure = new_figure(7, 4)
     axes = figure.subplots()
-    written = []
+    written, middle = [], np.sqrt(min(row[1] for row in rows) * max(row[1] for row in rows))
     for name, parameters, accuracies in sorted(rows, key=lambda row: np.mean(row[2])):
         mean, inside = np.mean(accuracies), "white" if name.endswith("*") else BLUE
         axes.plot([parameters] * 2, [min(accuracies), max(accuracies)], color=BLUE, alpha=0.25, linewidth=2)
@@ -78,13 +78,17 @@ def picture(rows):
                 height = below + LINE
         written.append((parameters, height))
         text = f"{name.removesuffix('*')}  {100 * mean:.1f} %"
-        axes.text(parameters * 1.08, height, text, color=INK, verticalalignment="center")
+        side = -1 if parameters > middle else 1  # towards the middle, where there is room
+        aligned = {"horizontalalignment": "left" if side > 0 else "right", "verticalalignment": "center"}
+        aligned["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+        axes.annotate(text, (parameters, height), (side * 8, 0), textcoords="offset points", color=INK, **aligned)
     axes.set_xscale("log")
-    axes.set_xlim(min(row[1] for row in rows) / 1.5, max(row[1] for row in rows) * 6)
+    axes.set_xlim(min(row[1] for row in rows) / 1.5, max(row[1] for row in rows) * 1.5)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(EngFormatter())
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MultipleLocator(0.05))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.set(xlabel="parameters", ylabel="accuracy", title="Accuracy on recordings that were not trained on")
     axes.grid(axis="y")
     return figure
