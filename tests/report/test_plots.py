@@ -7,10 +7,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.config import AudioConfig
 from urbansound.report import metrics, plots
+from urbansound.report.style import BLUE, PALE
 
 TEN = ["air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
        "jackhammer", "siren", "street_music"]  # fmt: skip
@@ -89,15 +91,27 @@ def test_class_bars_say_which_class_has_no_clips():
     plots.pixels(figure)
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("epochs", [1, 2, 60])
-def test_learning_curves_mark_the_lowest_validation_loss(epochs):
+def test_learning_curves_mark_the_epoch_that_was_kept(epochs, keep):
     history = make_history(epochs)
-    figure = plots.learning_curves(history)
-    best = history["val_loss"].argmin() + 1
+    figure = plots.learning_curves(history, keep)
+    kept = history["val_loss"].argmin() + 1 if keep == "best" else epochs
+    accuracy = history["val_accuracy"][kept - 1]
     legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
-    assert legend[:2] == ["training", "validation"]
-    assert legend[2] == f"lowest loss, epoch {best}: {100 * history['val_accuracy'][best - 1]:.1f} %"
+    assert legend == ["training", "validation", f"epoch {kept}, kept: {100 * accuracy:.1f} %"]
+    assert figure.axes[1].lines[-1].get_xydata().tolist() == [[kept, accuracy]]
     plots.pixels(figure)
+
+
+def test_learning_rates_are_all_decimals():
+    figure = plots.learning_curves(make_history(5).assign(learning_rate=[0.0004, 0.0003, 0.0002, 0.0001, 0.00005]))
+    plots.pixels(figure)
+    labels = [text.get_text() for text in figure.axes[2].get_yticklabels()]
+    assert "0.0001" in labels
+    assert not [label for label in labels if "e" in label]
+    plots.pixels(figure := plots.learning_curves(make_history(2).assign(learning_rate=[8e-5, 2e-5])))
+    assert "0.00008" in [text.get_text() for text in figure.axes[2].get_yticklabels()]
 
 
 def test_stages_have_a_row_of_panels_each():
@@ -108,7 +122,7 @@ def test_stages_have_a_row_of_panels_each():
     for row, epochs in zip(figure.subfigs, (5, 20), strict=True):
         assert [axes.get_title("left") for axes in row.axes] == ["Loss", "Accuracy", "Learning rate"]
         assert [len(axes.lines[0].get_xdata()) for axes in row.axes] == [epochs] * 3
-    assert figure.axes[1].get_legend().get_texts()[2].get_text().startswith("lowest loss, epoch 5")
+    assert figure.axes[1].get_legend().get_texts()[2].get_text().startswith("epoch 5, kept")
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert not [(i, j) for i in range(6) for j in range(i) if boxes[i].overlaps(boxes[j])]
 
@@ -181,6 +195,10 @@ def test_each_class_has_its_precision_by_recall_and_its_threshold(names):
     if thresholds:
         assert [len(axes.lines) for axes in panels] == [1, *[2] * 9]
         assert panels[1].lines[1].get_xydata().tolist() == [[0.4, 0.9]]
+        assert not panels[1].lines[1].get_clip_on()
+        assert [[text.get_text() for text in axes.texts] for axes in panels] == [["no clip reaches 90.0 %"], *[[]] * 9]
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert legend == ["highest precision at each recall", "the class's threshold, chosen by other clips"]
     assert overlaps(figure, [axes.title for axes in panels]) == []
 
 
@@ -195,14 +213,34 @@ def test_calibration_draws_the_filled_bins():
     values = make_metrics(TEN)["calibration"]
     figure = plots.calibration(values)
     filled = [b["accuracy"] for b in values["bins"] if b["count"]]
-    assert [bar.get_height() for bar in figure.axes[0].patches] == filled
+    bars = sorted(figure.axes[0].patches, key=lambda bar: bar.get_x())
+    assert [bar.get_height() for bar in bars] == filled
     plots.pixels(figure)
+
+
+def test_calibration_tells_empty_bins_from_those_of_0_percent_and_few_clips_from_many():
+    counts, shares = [0, 1, 9, 10, 12345], [None, 0.0, 0.5, 0.5, 1.0]
+    bins = [
+        {"low": n / 5, "high": (n + 1) / 5, "count": count, "accuracy": share}
+        for n, (count, share) in enumerate(zip(counts, shares, strict=True))
+    ]
+    axes = plots.calibration({"ece": 0.1, "bins": bins}).axes[0]
+    assert [(text.get_text(), text.xy[1]) for text in axes.texts] == [("1", 0), ("9", 0.5), ("10", 0.5), ("12k", 1)]
+    pale = {round(bar.get_x() + bar.get_width() / 2, 3): to_hex(bar.get_facecolor()) for bar in axes.patches}
+    assert pale == {0.3: PALE.lower(), 0.5: PALE.lower(), 0.7: BLUE.lower(), 0.9: BLUE.lower()}
+
+
+def test_the_mark_of_coverage_says_that_its_rule_is_another():
+    figure = plots.coverage(make_metrics(TEN)["coverage"], THRESHOLDS)
+    (text,) = figure.axes[0].get_legend().get_texts()
+    assert "a rule of all scores" in text.get_text()
 
 
 def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
     rng = np.random.default_rng(0)
     found = pd.DataFrame({"trial": np.arange(10), "state": ["done"] * 7 + ["ended early"] * 2 + ["failed"],
-                          "accuracy": [*rng.uniform(0.5, 0.6, 9), None], "rate": np.geomspace(1e-4, 1e-1, 10),
+                          "accuracy": [*rng.uniform(0.5, 0.6, 9), None],
+                          "deviation": [*[0.02] * 7, None, 0.01, None], "rate": np.geomspace(1e-4, 1e-1, 10),
                           "floor": [60.0, 80.0, "none", 60.0, 45.0] * 2, "bands": rng.permutation(10),
                           "scale": ["htk", "slaney"] * 5})  # fmt: skip
     figure = plots.trials(found, ["rate", "floor", "bands", "scale"])
@@ -214,6 +252,12 @@ def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
     assert len(done.get_xdata()) == 7
     assert early.get_xdata().tolist() == [3, 1]
     assert given.get_xdata().tolist() == [1]
+    (bars,) = panels[2].collections
+    drawn = [np.ptp(segment[:, 1]) for segment in bars.get_segments() if np.isfinite(segment).all() and len(segment)]
+    assert drawn == pytest.approx([0.04] * 7 + [0.02])
+    assert "bars: its standard deviation" in figure.get_suptitle()
+    once = plots.trials(found.assign(deviation=None), ["rate"])
+    assert "deviation" not in once.get_suptitle()
     plots.pixels(figure)
 
 

@@ -178,7 +178,7 @@ def _pictures(run, values, shown, log_mels):
 
     if run.history is not None:
         alt = f"Loss and {measure} of training and validation clips by epoch"
-        add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history))
+        add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history, run.config.train.keep))
     drawn += pictures.of_figures(run.path, values)
     alt, hop_seconds = "Log-mel spectrograms of the test clips listed below", audio.hop_length / audio.sample_rate
     log_mels = plots.log_mel_grid(log_mels, shown, run.class_names, hop_seconds, band_centres(audio))
