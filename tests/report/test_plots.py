@@ -7,24 +7,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from made_up_figures import FIFTY, TEN, THRESHOLDS, make_metrics, overlaps
 
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.config import AudioConfig
-from urbansound.report import metrics, plots
-from urbansound.report.style import BLUE, PALE
-
-TEN = ["air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
-       "jackhammer", "siren", "street_music"]  # fmt: skip
-FIFTY = [f"{name}_{i}" for i in range(5) for name in TEN]
-
-
-def make_metrics(names, clips=400):
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, len(names), clips)
-    logits = rng.normal(size=(clips, len(names))) + 3 * np.eye(len(names))[labels]
-    scores = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
-    return metrics.evaluate(labels, scores, labels.astype(str), names, resamples=10)
+from urbansound.report import plots
 
 
 def make_history(epochs):
@@ -46,13 +33,6 @@ def make_mels(clips, columns=4):
     return plots.log_mel_grid(
         log_mels, make_mel_predictions(clips), TEN, 0.1, np.geomspace(50, 9000, 32), columns=columns
     )
-
-
-def overlaps(figure, texts):
-    """Pairs of texts whose boxes meet."""
-    plots.pixels(figure)
-    boxes = [text.get_window_extent() for text in texts if text.get_text()]
-    return [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
 
 
 @pytest.mark.parametrize("names", [TEN, FIFTY, ["a", "b"]])
@@ -149,13 +129,6 @@ def test_epochs_are_counted_from_1(epochs, ticks):
         assert axes.get_xticks().tolist() == ticks
 
 
-THRESHOLDS = {
-    "none": {"threshold": 0.2, "accepted": 0.9, "accuracy": 0.8},
-    "classes": {name: {"threshold": 0.5, "precision": 0.9, "recall": 0.4} for name in TEN[1:]}
-    | {TEN[0]: {"threshold": 0.9, "precision": None, "recall": 0.0}},
-}
-
-
 def pictures_with_legends():
     measured = pd.DataFrame({"noise": [None, "white noise", "white noise"], "snr_db": [np.nan, 20, 0],
                              "accuracy": [0.8, 0.7, 0.4], "low": 0.1, "high": 0.9})  # fmt: skip
@@ -180,60 +153,6 @@ def test_no_legend_covers_what_is_drawn():
             assert not [axes for axes in figure.axes if box.overlaps(axes.bbox)], name
             assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, name
             assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, name
-
-
-@pytest.mark.parametrize("names", [TEN, FIFTY, ["a", "b"]])
-def test_each_class_has_its_precision_by_recall_and_its_threshold(names):
-    values = make_metrics(names)
-    thresholds = THRESHOLDS if names is TEN else None
-    figure = plots.precision_recall(values["precision_recall"], thresholds)
-    panels = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title("left") for axes in panels] == list(names)
-    for axes, curve in zip(panels, values["precision_recall"].values(), strict=True):
-        assert axes.lines[0].get_xdata().tolist() == curve["recall"]
-        assert axes.lines[0].get_ydata().tolist() == curve["precision"]
-    if thresholds:
-        assert [len(axes.lines) for axes in panels] == [1, *[2] * 9]
-        assert panels[1].lines[1].get_xydata().tolist() == [[0.4, 0.9]]
-        assert not panels[1].lines[1].get_clip_on()
-        assert [[text.get_text() for text in axes.texts] for axes in panels] == [["no clip reaches 90.0 %"], *[[]] * 9]
-        legend = [text.get_text() for text in figure.legends[0].get_texts()]
-        assert legend == ["highest precision at each recall", "the class's threshold, chosen by other clips"]
-    assert overlaps(figure, [axes.title for axes in panels]) == []
-
-
-def test_a_class_without_clips_has_an_empty_panel():
-    curves = {"void": {"threshold": [], "precision": [], "recall": []}, "b": {"precision": [0.5], "recall": [1.0]}}
-    figure = plots.precision_recall(curves)
-    assert figure.axes[0].texts[0].get_text() == "no test clips"
-    plots.pixels(figure)
-
-
-def test_calibration_draws_the_filled_bins():
-    values = make_metrics(TEN)["calibration"]
-    figure = plots.calibration(values)
-    filled = [b["accuracy"] for b in values["bins"] if b["count"]]
-    bars = sorted(figure.axes[0].patches, key=lambda bar: bar.get_x())
-    assert [bar.get_height() for bar in bars] == filled
-    plots.pixels(figure)
-
-
-def test_calibration_tells_empty_bins_from_those_of_0_percent_and_few_clips_from_many():
-    counts, shares = [0, 1, 9, 10, 12345], [None, 0.0, 0.5, 0.5, 1.0]
-    bins = [
-        {"low": n / 5, "high": (n + 1) / 5, "count": count, "accuracy": share}
-        for n, (count, share) in enumerate(zip(counts, shares, strict=True))
-    ]
-    axes = plots.calibration({"ece": 0.1, "bins": bins}).axes[0]
-    assert [(text.get_text(), text.xy[1]) for text in axes.texts] == [("1", 0), ("9", 0.5), ("10", 0.5), ("12k", 1)]
-    pale = {round(bar.get_x() + bar.get_width() / 2, 3): to_hex(bar.get_facecolor()) for bar in axes.patches}
-    assert pale == {0.3: PALE.lower(), 0.5: PALE.lower(), 0.7: BLUE.lower(), 0.9: BLUE.lower()}
-
-
-def test_the_mark_of_coverage_says_that_its_rule_is_another():
-    figure = plots.coverage(make_metrics(TEN)["coverage"], THRESHOLDS)
-    (text,) = figure.axes[0].get_legend().get_texts()
-    assert "a rule of all scores" in text.get_text()
 
 
 def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():

@@ -39,7 +39,7 @@ def calibration(values):
     for middle, b in zip(middles, filled, strict=True):  # which also tells a bin of 0 % from an empty one
         number = f"{b['count']}" if b["count"] < 1000 else f"{b['count'] / 1000:.0f}k"
         axes.annotate(
-            number, (middle, b["accuracy"]), (0, 1), textcoords="offset points", ha="center", fontsize=6.5, bbox=BOX
+            number, (middle, b["accuracy"]), (0, 2), textcoords="offset points", ha="center", fontsize=6.5, bbox=BOX
         )
     legend += axes.plot([0, 1], [0, 1], "--", color=INK, lw=1, label="where confidence is true")
     axes.set_ylim(0, 1.06)
