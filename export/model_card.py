@@ -5,9 +5,9 @@ from pathlib import Path
 
 from export import provenance
 from export import report as reports
+from urbansound import models
 from urbansound.data import unlabelled
 from urbansound.files import write_text
-from urbansound.models import architecture
 from urbansound.report.tables import (
     COLUMNS,
     cell,
@@ -99,9 +99,9 @@ def _belief(thresholds):
 
 def _data(run, report):
     data, clips = run.config.data, run.clips
-    origins = {record.origin(run.config.model) for record in map(architecture, run.architectures) if record.origin}
+    origins = models.origins(run.architectures, run.config.model)
     lines = [provenance.source(data.dataset), ""]
-    lines += [line for origin in sorted(filter(None, origins)) for line in (f"It starts from {origin}.", "")]
+    lines += [line for origin in origins for line in (f"It starts from {origin}.", "")]
     for teacher in () if run.teachers is None else run.teachers.itertuples():
         lines += [f"It was taught by {_named(teacher)}.", ""]
     if (recordings := unlabelled.of_run(run)) is not None:

@@ -30,7 +30,12 @@ CLIPS = flags.DEFINE_string(
 )
 LIVE = flags.DEFINE_bool("live", False, "listen to a microphone until Ctrl-C; needs sounddevice and PortAudio")
 DEVICE = flags.DEFINE_string("device", None, "with --live: the input device's number or name; default: the system's")
-PRINT = flags.DEFINE_enum("print", "text", ["text", "jsonl", "none"], "how events are printed as they are found")
+PRINT = flags.DEFINE_enum(
+    "print",
+    "text",
+    ["text", "jsonl", "none"],
+    "how events are printed: each once it cannot change, so not in the order of starts, which the tables have",
+)
 WINDOW_SECONDS = flags.DEFINE_float("window_seconds", None, "length of a window; default: the model's own")
 WINDOW_HOP_SECONDS = flags.DEFINE_float(
     "window_hop_seconds", None, "from one window's start to the next's; default: a quarter of a window"

@@ -38,7 +38,7 @@ def main(argv):
         raise InputError("say which model and which files: python -m urbansound.predict --model=M PATH …")
     from urbansound.data import audio_files
     from urbansound.inference.classifier import hop_samples
-    from urbansound.inference.files import predict
+    from urbansound.inference.files import PLACES, predict
     from urbansound.inference.listeners import STANDARD_INPUT
     from urbansound.inference.scorer import open_model
     from urbansound.report.tables import in_form
@@ -53,6 +53,8 @@ def main(argv):
             print(shown(found.summary), file=sys.stderr)
         files = found.files
     table, faults = predict(scorer, files, hop, THRESHOLD.value)
+    if FORMAT.value == "table":  # whose label may be none of these beside a class of a high score
+        table = table.rename(columns={place: f"{place} class" for place in PLACES})
     print(in_form(table, FORMAT.value, sys.stdout.isatty()), end="")
     for row in faults.itertuples():
         print(shown(f"{row.path}: {row.fault}"), file=sys.stderr)

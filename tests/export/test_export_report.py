@@ -165,7 +165,10 @@ def test_picture_shows_each_file_without_overlaps(export):
         written["files"].append(written["files"][0] | {"format": name, "latency_ms": {"one_thread": one}})
     figure = report.picture(written)
     style.pixels(figure)
-    accuracy = figure.axes[0]
+    accuracy, size, latency = figure.axes
+    colours = [{patch.get_facecolor() for patch in axes.patches} for axes in (size, latency)]
+    assert len(colours[0]) == 1  # a file holds more than the backbone, whose colour its size has not
+    assert not colours[0] & colours[1]
     names = [text.get_text() for text in accuracy.get_yticklabels()]
     assert names == ["float32", "int8\n(not kept)", "saved_model", "int8_spectrogram"]
     for axes in figure.axes:

@@ -42,9 +42,21 @@ def test_training_fits_a_temperature_by_the_validation_clips(run):
     assert "none of these" in page
     titles = re.findall(r"<(?:h2|figcaption)>(.*?)</", page)
     assert len(set(titles)) == len(titles) > 8
-    assert {"Precision by recall", "Thresholds", "Worst mistakes"} <= set(titles)
+    assert {"Precision by recall", "Thresholds"} <= set(titles)
+    assert [title for title in titles if title.startswith("Log-mels of the ")]
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+    counts = run.clips.split.value_counts()
+    assert facts["Training clips"] == f"{counts['train']}, and {counts['validation']} for validation"
+    assert facts["Test clips"].startswith(f"{counts['test']} from ")
+    assert "Clips" not in facts
     assert run.file("coverage.png").exists()
     assert metrics["precision_recall"].keys() == set(run.class_names)
+
+
+def test_the_page_says_whose_weights_a_run_starts_from(run, monkeypatch):
+    assert "Starts from" not in evaluation._facts(run, 1)
+    monkeypatch.setattr(evaluation.models, "origins", lambda names, config: ["A", *names])
+    assert evaluation._facts(run, 1)["Starts from"] == f"A; {run.architectures[0]}"
 
 
 def test_a_run_s_scores_are_calibrated_wherever_its_model_is_loaded(run):

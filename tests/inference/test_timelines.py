@@ -1,5 +1,6 @@
 """Pictures of a recording hold its log-mel, its scores and its events, hour by hour."""
 
+import dataclasses
 import datetime
 
 import numpy as np
@@ -11,12 +12,14 @@ from urbansound.audio.logmel import log_mel
 from urbansound.config import AudioConfig
 from urbansound.inference import detection, timelines
 from urbansound.inference.description import Description
+from urbansound.inference.events import EventSettings
 from urbansound.inference.scorer import Scorer
 from urbansound.inference.timelines import open_timeline, picture_suffixes
 from urbansound.report import timeline as drawing
+from urbansound.report.score_table import score_table
 
 RATE = 8000
-ARGUMENTS = ("log_mel", "mel_hz", "scores", "events", "class_names", "span", "title")
+ARGUMENTS = ("log_mel", "mel_hz", "scores", "events", "class_names", "span", "title", "smooth_seconds")
 # Each clip at one level, which a picture of many blocks must not take over.
 AUDIO = AudioConfig(
     sample_rate=RATE,
@@ -37,6 +40,7 @@ def loudness(windows):
 
 
 SCORER = Scorer(Description(AUDIO, "repeat", ("loud", "quiet")), loudness, "model", "0" * 64)
+SETTINGS = EventSettings()
 
 
 @pytest.fixture
@@ -57,8 +61,8 @@ def drawn(sound, tmp_path, monkeypatch, begin=None):
         return drawing.timeline(*arguments)
 
     monkeypatch.setattr(timelines, "timeline", noted)
-    with open_timeline(SCORER, 1000, tmp_path) as taken:
-        found = detection.detect(SCORER, tmp_path / "a.wav", 1000, on_sound=taken.add_sound, outputs=[taken])
+    with open_timeline(SCORER, SETTINGS, tmp_path) as taken:
+        found = detection.detect(SCORER, tmp_path / "a.wav", 1000, SETTINGS, on_sound=taken.add_sound, outputs=[taken])
         paths = [tmp_path / f"a.wav{suffix}" for suffix in picture_suffixes(found.seconds)]
         taken.draw(found.events, "night/a.wav", begin, paths)
     assert sorted(tmp_path.glob("*.png")) == paths
@@ -98,12 +102,49 @@ def test_longer_ones_have_one_of_each_hour(sound, tmp_path, monkeypatch):
         assert (picture["log_mel"].mean(axis=1) > -8).mean() == pytest.approx(loud, abs=0.03)
 
 
+@pytest.mark.parametrize("seconds", [10, 3600])
+@pytest.mark.parametrize("hop", [1000, 1300, 3000])  # samples; a window has 4000
+def test_scores_stand_where_the_table_of_scores_has_them(hop, seconds, tmp_path, monkeypatch):
+    monkeypatch.setattr(timelines, "SECONDS", seconds)
+    monkeypatch.setattr(drawing, "SECONDS", seconds)
+    rng, given = np.random.default_rng(0), []
+    sound = np.repeat(rng.uniform(0, 0.2, 120), RATE // 10).astype(np.float32)[:-700]
+    soundfile.write(tmp_path / "a.wav", sound, RATE, "FLOAT")
+    monkeypatch.setattr(
+        timelines, "timeline", lambda *arguments: given.append(arguments) or drawing.timeline(*arguments)
+    )
+    with open_timeline(SCORER, EventSettings(), tmp_path) as taken:
+        with score_table(tmp_path / "a.tsv", ["loud", "quiet"], AUDIO.clip_seconds) as table:
+            found = detection.detect(SCORER, tmp_path / "a.wav", hop, on_sound=taken.add_sound, outputs=[table, taken])
+        taken.draw(found.events, "a", None, [tmp_path / f"{n}.png" for n in picture_suffixes(found.seconds)])
+    rows = pd.read_csv(tmp_path / "a.tsv", sep="\t")
+    for _, _, scores, _, _, (begin, end), *_ in given:
+        width = (end - begin) / len(scores)
+        middles = begin + width * (np.arange(len(scores)) + 0.5)
+        row = np.searchsorted(rows.onset, middles) - 1
+        inside = np.minimum(middles - rows.onset[row], rows.offset[row] - middles)
+        inside = inside > 2 * width  # a row's column may begin one before it, and columns are drawn a bit narrower
+        assert inside.mean() > 0.2
+        np.testing.assert_allclose(scores[inside], rows[["loud", "quiet"]].to_numpy()[row[inside]], atol=1e-6)
+
+
+def test_windows_that_count_as_0_are_marked(sound, tmp_path, monkeypatch):
+    thresholds = {"classes": {"loud": 0.5, "quiet": 2.0}, "none": 0.0}  # quiet ones are none of the classes
+    described = dataclasses.replace(SCORER.described, thresholds=thresholds)
+    monkeypatch.setattr(f"{__name__}.SCORER", dataclasses.replace(SCORER, described=described))
+    for known_only in (True, False):
+        monkeypatch.setattr(f"{__name__}.SETTINGS", EventSettings(known_only=known_only))
+        (picture,) = drawn(sound, tmp_path, monkeypatch)
+        marked = picture["scores"] == drawing.NONE_OF_THESE
+        assert marked.mean() == pytest.approx(22 / 25 if known_only else 0, abs=0.02)
+
+
 @pytest.mark.parametrize("samples", [1, 100, 4000, 4001])
 def test_the_shortest_recordings_have_a_picture(samples, sound, tmp_path, monkeypatch):
     assert len(drawn(sound[:samples], tmp_path, monkeypatch)) == 1
 
 
 def test_nothing_has_no_picture(tmp_path):
-    with open_timeline(SCORER, 1000, tmp_path) as taken:
+    with open_timeline(SCORER, EventSettings(), tmp_path) as taken:
         taken.draw(pd.DataFrame({"start": [], "end": [], "label": []}), "a", None, [])
     assert list(tmp_path.iterdir()) == []

@@ -98,6 +98,7 @@ def test_table_and_page_show_folds_and_leak(outcomes, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.index("made up") < page.index(leak)
     assert "The headline is of official folds." in page
+    assert "accuracy of all clips pooled, 95" in page
     assert "folder: cepstrum + cnn, cross-validation" in page
     assert "Each fold tested once, then random splits, which leak" in page
     assert "random 2" in page

@@ -82,7 +82,13 @@ def test_two_classes_absent_classes_and_no_mistakes(tmp_path):
     assert "No class was taken for another." in reader.text
     assert "dog & cat" in reader.text
     html = write_page(tmp_path, mistakes=None)
-    assert "Worst mistakes" not in html
+    assert "mistakes" not in html
+    assert "<h2>Worst mistakes and the least sure right answers</h2>" in write_page(tmp_path)
+
+
+def test_the_headline_says_what_it_is_of_where_its_name_does_not(tmp_path):
+    assert "</strong> accuracy, 95" in write_page(tmp_path)
+    assert "</strong> accuracy of all clips pooled, 95" in write_page(tmp_path, of="of all clips pooled")
 
 
 def test_f1_is_drawn_as_a_bar_where_it_is_defined(tmp_path):

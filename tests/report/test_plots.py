@@ -7,22 +7,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_figures import FIFTY, TEN, THRESHOLDS, make_metrics, overlaps
 
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.config import AudioConfig
-from urbansound.report import metrics, plots
-
-TEN = ["air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
-       "jackhammer", "siren", "street_music"]  # fmt: skip
-FIFTY = [f"{name}_{i}" for i in range(5) for name in TEN]
-
-
-def make_metrics(names, clips=400):
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, len(names), clips)
-    logits = rng.normal(size=(clips, len(names))) + 3 * np.eye(len(names))[labels]
-    scores = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
-    return metrics.evaluate(labels, scores, labels.astype(str), names, resamples=10)
+from urbansound.report import plots
 
 
 def make_history(epochs):
@@ -44,13 +33,6 @@ def make_mels(clips, columns=4):
     return plots.log_mel_grid(
         log_mels, make_mel_predictions(clips), TEN, 0.1, np.geomspace(50, 9000, 32), columns=columns
     )
-
-
-def overlaps(figure, texts):
-    """Pairs of texts whose boxes meet."""
-    plots.pixels(figure)
-    boxes = [text.get_window_extent() for text in texts if text.get_text()]
-    return [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
 
 
 @pytest.mark.parametrize("names", [TEN, FIFTY, ["a", "b"]])
@@ -89,15 +71,27 @@ def test_class_bars_say_which_class_has_no_clips():
     plots.pixels(figure)
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("epochs", [1, 2, 60])
-def test_learning_curves_mark_the_lowest_validation_loss(epochs):
+def test_learning_curves_mark_the_epoch_that_was_kept(epochs, keep):
     history = make_history(epochs)
-    figure = plots.learning_curves(history)
-    best = history["val_loss"].argmin() + 1
+    figure = plots.learning_curves(history, keep)
+    kept = history["val_loss"].argmin() + 1 if keep == "best" else epochs
+    accuracy = history["val_accuracy"][kept - 1]
     legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
-    assert legend[:2] == ["training", "validation"]
-    assert legend[2] == f"lowest loss, epoch {best}: {100 * history['val_accuracy'][best - 1]:.1f} %"
+    assert legend == ["training", "validation", f"epoch {kept}, kept: {100 * accuracy:.1f} %"]
+    assert figure.axes[1].lines[-1].get_xydata().tolist() == [[kept, accuracy]]
     plots.pixels(figure)
+
+
+def test_learning_rates_are_all_decimals():
+    figure = plots.learning_curves(make_history(5).assign(learning_rate=[0.0004, 0.0003, 0.0002, 0.0001, 0.00005]))
+    plots.pixels(figure)
+    labels = [text.get_text() for text in figure.axes[2].get_yticklabels()]
+    assert "0.0001" in labels
+    assert not [label for label in labels if "e" in label]
+    plots.pixels(figure := plots.learning_curves(make_history(2).assign(learning_rate=[8e-5, 2e-5])))
+    assert "0.00008" in [text.get_text() for text in figure.axes[2].get_yticklabels()]
 
 
 def test_stages_have_a_row_of_panels_each():
@@ -108,7 +102,7 @@ def test_stages_have_a_row_of_panels_each():
     for row, epochs in zip(figure.subfigs, (5, 20), strict=True):
         assert [axes.get_title("left") for axes in row.axes] == ["Loss", "Accuracy", "Learning rate"]
         assert [len(axes.lines[0].get_xdata()) for axes in row.axes] == [epochs] * 3
-    assert figure.axes[1].get_legend().get_texts()[2].get_text().startswith("lowest loss, epoch 5")
+    assert figure.axes[1].get_legend().get_texts()[2].get_text().startswith("epoch 5, kept")
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert not [(i, j) for i in range(6) for j in range(i) if boxes[i].overlaps(boxes[j])]
 
@@ -133,13 +127,6 @@ def test_a_stage_without_validation_has_its_training_curve_only():
 def test_epochs_are_counted_from_1(epochs, ticks):
     for axes in plots.learning_curves(make_history(epochs)).axes:
         assert axes.get_xticks().tolist() == ticks
-
-
-THRESHOLDS = {
-    "none": {"threshold": 0.2, "accepted": 0.9, "accuracy": 0.8},
-    "classes": {name: {"threshold": 0.5, "precision": 0.9, "recall": 0.4} for name in TEN[1:]}
-    | {TEN[0]: {"threshold": 0.9, "precision": None, "recall": 0.0}},
-}
 
 
 def pictures_with_legends():
@@ -168,41 +155,11 @@ def test_no_legend_covers_what_is_drawn():
             assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, name
 
 
-@pytest.mark.parametrize("names", [TEN, FIFTY, ["a", "b"]])
-def test_each_class_has_its_precision_by_recall_and_its_threshold(names):
-    values = make_metrics(names)
-    thresholds = THRESHOLDS if names is TEN else None
-    figure = plots.precision_recall(values["precision_recall"], thresholds)
-    panels = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title("left") for axes in panels] == list(names)
-    for axes, curve in zip(panels, values["precision_recall"].values(), strict=True):
-        assert axes.lines[0].get_xdata().tolist() == curve["recall"]
-        assert axes.lines[0].get_ydata().tolist() == curve["precision"]
-    if thresholds:
-        assert [len(axes.lines) for axes in panels] == [1, *[2] * 9]
-        assert panels[1].lines[1].get_xydata().tolist() == [[0.4, 0.9]]
-    assert overlaps(figure, [axes.title for axes in panels]) == []
-
-
-def test_a_class_without_clips_has_an_empty_panel():
-    curves = {"void": {"threshold": [], "precision": [], "recall": []}, "b": {"precision": [0.5], "recall": [1.0]}}
-    figure = plots.precision_recall(curves)
-    assert figure.axes[0].texts[0].get_text() == "no test clips"
-    plots.pixels(figure)
-
-
-def test_calibration_draws_the_filled_bins():
-    values = make_metrics(TEN)["calibration"]
-    figure = plots.calibration(values)
-    filled = [b["accuracy"] for b in values["bins"] if b["count"]]
-    assert [bar.get_height() for bar in figure.axes[0].patches] == filled
-    plots.pixels(figure)
-
-
 def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
     rng = np.random.default_rng(0)
     found = pd.DataFrame({"trial": np.arange(10), "state": ["done"] * 7 + ["ended early"] * 2 + ["failed"],
-                          "accuracy": [*rng.uniform(0.5, 0.6, 9), None], "rate": np.geomspace(1e-4, 1e-1, 10),
+                          "accuracy": [*rng.uniform(0.5, 0.6, 9), None],
+                          "deviation": [*[0.02] * 7, None, 0.01, None], "rate": np.geomspace(1e-4, 1e-1, 10),
                           "floor": [60.0, 80.0, "none", 60.0, 45.0] * 2, "bands": rng.permutation(10),
                           "scale": ["htk", "slaney"] * 5})  # fmt: skip
     figure = plots.trials(found, ["rate", "floor", "bands", "scale"])
@@ -214,6 +171,12 @@ def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
     assert len(done.get_xdata()) == 7
     assert early.get_xdata().tolist() == [3, 1]
     assert given.get_xdata().tolist() == [1]
+    (bars,) = panels[2].collections
+    drawn = [np.ptp(segment[:, 1]) for segment in bars.get_segments() if np.isfinite(segment).all() and len(segment)]
+    assert drawn == pytest.approx([0.04] * 7 + [0.02])
+    assert "bars: its standard deviation" in figure.get_suptitle()
+    once = plots.trials(found.assign(deviation=None), ["rate"])
+    assert "deviation" not in once.get_suptitle()
     plots.pixels(figure)
 
 

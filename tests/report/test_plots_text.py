@@ -97,7 +97,14 @@ def test_dollar_signs_start_no_formula():
     assert labels == DOLLARS
     rates = np.geomspace(1e-4, 1, 8)
     found = pd.DataFrame(
-        {"trial": range(8), "state": "done", "accuracy": 0.1, "rate": rates, "place": ["$a^$", "b"] * 4}
+        {
+            "trial": range(8),
+            "state": "done",
+            "accuracy": 0.1,
+            "deviation": None,
+            "rate": rates,
+            "place": ["$a^$", "b"] * 4,
+        }
     )
     figure = plots.trials(found, ["rate", "place"])
     plots.pixels(figure)

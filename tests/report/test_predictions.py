@@ -5,7 +5,7 @@ import pytest
 from urbansound.errors import InputError
 from urbansound.files import read_csv, write_csv
 from urbansound.report import metrics
-from urbansound.report.predictions import predictions_table, worst_mistakes
+from urbansound.report.predictions import mistakes_title, predictions_table, worst_mistakes
 
 NAMES = ["dog", "siren", "drill"]
 SCORES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.4, 0.2, 0.4], [0.9, 0.06, 0.04]], np.float32)
@@ -73,6 +73,15 @@ def test_surest_mistakes_come_first_then_least_sure_hits(clips):
     table = predictions_table(clips, SCORES, NAMES)
     assert list(worst_mistakes(table, 10)["path"]) == ["d.wav", "b.wav", "c.wav", "a.wav"]
     assert list(worst_mistakes(table, 2)["path"]) == ["d.wav", "b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [([0, 0], "worst mistakes"), ([0, 1], "worst mistakes and the least sure right answers"),
+     ([1], "least sure right answers")],
+)  # fmt: skip
+def test_the_title_of_mistakes_names_right_answers_among_them(rows, title):
+    assert mistakes_title(pd.DataFrame({"correct": rows})) == title
 
 
 def test_scores_of_another_shape_are_refused(clips):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import font_manager
+from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -68,6 +69,19 @@ def test_events_are_frames_in_the_rows_of_their_classes():
     assert figure.axes[0].get_title(loc="left") == "a.wav: 2 events"
     assert picture(events=rows[:1]).axes[0].get_title(loc="left") == "a.wav: 1 event"
     assert picture(events=rows[:0]).axes[0].get_title(loc="left") == "a.wav: no events"
+
+
+def test_cells_of_none_of_the_classes_are_grey_and_the_legend_says_so():
+    legends = []
+    for last in (0.0, timelines.NONE_OF_THESE):
+        scores = np.array([[0.2, 0.8, 0.1], [last] * 3])
+        figure = timeline(np.eye(9, 4), [1, 2, 4, 8], scores, events_of(), THREE, (0, 2), "a", smooth_seconds=1.5)
+        image, red = figure.axes[1].images[0], plots.pixels(figure)[..., 0]
+        assert (to_hex(image.to_rgba([last])[0]) == timelines.LIGHT_GREY) == (last < 0)
+        assert (red == int(timelines.LIGHT_GREY[1:3], 16)).sum() > 10000 or last == 0
+        legends.append(figure.axes[1].get_title("left"))
+    assert legends[0] == "Scores (white 0, dark blue 1); frames: events, found in means of the scores over 1.5 s"
+    assert "grey: none of the classes, which counts as 0" in legends[1]
 
 
 def test_an_event_of_a_tenth_of_a_second_is_seen_in_an_hour():
@@ -148,6 +162,8 @@ def test_hours_are_the_columns_of_each(blocks, monkeypatch):
     for hour, picture in enumerate(found):
         inside = (times >= 10 * hour) & (times < 10 * hour + 10)
         expected = Columns(0.1)
+        if hour:  # the last row before it lasts until its first
+            expected.add(rows[times < 10 * hour][-1:], np.zeros(1))
         expected.add(rows[inside], times[inside] - 10 * hour)
         np.testing.assert_array_equal(picture, expected.picture(5.0 if hour == 3 else 10.0))
 

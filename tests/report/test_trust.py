@@ -80,3 +80,17 @@ def test_precision_by_recall_is_scikit_learn_s(clips):
             steps = np.diff([0, *(recall for *_, recall in points)])
             area = np.sum(steps * [precision for _, precision, _ in points])
             assert area == pytest.approx(average_precision_score(true, scores[:, place]))
+
+
+def test_a_threshold_lies_on_the_curve_or_below_it():
+    generator = np.random.default_rng(0)
+    scores, truth = generator.uniform(size=(40, 1)), generator.uniform(size=(40, 1)) < 0.4
+    (curve,) = trust.precision_recall(truth, scores, ["dog"]).values()
+    below = 0
+    for threshold in np.linspace(0.1, 0.9, 50):
+        thresholds = {**THRESHOLDS, "classes": {"dog": threshold}, "weights": {"dog": 1.0}}
+        at = trust.measure(truth, truth, scores, thresholds)["classes"]["dog"]
+        best = curve["precision"][np.argmin(np.abs(np.array(curve["recall"]) - at["recall"]))]
+        assert at["recall"] == 0 or at["precision"] <= best
+        below += at["precision"] < best - 0.01
+    assert below > 5  # so the picture's legend calls the curve the highest precision at each recall

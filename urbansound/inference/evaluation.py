@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 
+from urbansound import models
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
@@ -18,7 +19,7 @@ from urbansound.models.ensemble import leaves, members
 from urbansound.progress import bar
 from urbansound.report import figures, page, pictures, plots, trust
 from urbansound.report.crossval import LEAKS
-from urbansound.report.predictions import predictions_table, worst_mistakes
+from urbansound.report.predictions import mistakes_title, predictions_table, worst_mistakes
 from urbansound.report.tables import in_words, robustness_table, thresholds_table
 
 SHOWN_CLIPS = 16
@@ -178,11 +179,11 @@ def _pictures(run, values, shown, log_mels):
 
     if run.history is not None:
         alt = f"Loss and {measure} of training and validation clips by epoch"
-        add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history))
+        add("learning_curves.png", "Learning curves", alt, plots.learning_curves(run.history, run.config.train.keep))
     drawn += pictures.of_figures(run.path, values)
     alt, hop_seconds = "Log-mel spectrograms of the test clips listed below", audio.hop_length / audio.sample_rate
     log_mels = plots.log_mel_grid(log_mels, shown, run.class_names, hop_seconds, band_centres(audio))
-    add("mistakes.jpg", "Log-mels of the worst mistakes", alt, log_mels)
+    add("mistakes.jpg", f"Log-mels of the {mistakes_title(shown)}", alt, log_mels)
     if (measured := run.robustness) is not None and measured.noise.notna().any():
         alt = f"{measure.capitalize()} by signal-to-noise ratio"
         add("robustness.png", "Noise", alt, plots.robustness(measured))
@@ -203,13 +204,15 @@ def _facts(run, parameters):
     else:
         rows = history[history.stage == history.stage.iloc[-1]]
         epoch = f"{rows.epoch[rows.val_loss.idxmin()]} of {len(rows)}, of the lowest validation loss"
-    taught = {} if run.teachers is None else {"Taught by": ", ".join(map(_teacher, run.teachers.itertuples()))}
+    origins = models.origins(run.architectures, config.model)
+    taught = {"Starts from": "; ".join(origins)} if origins else {}
+    taught |= {} if run.teachers is None else {"Taught by": ", ".join(map(_teacher, run.teachers.itertuples()))}
     if (recordings := unlabelled.of_run(run)) is not None:
         taught["Recordings without labels"] = f"{len(recordings)}"
     return {
         "Data set": config.data.dataset,
         "Test": f"{'fold' if config.data.split == 'folds' else 'random split'} {config.data.test_fold}",
-        "Clips": ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation", "test")),
+        "Training clips": f"{counts.get('train', 0):,}, and {counts.get('validation', 0):,} for validation",
         "Epoch": epoch,
         "Model": f"{_model_name(run)}, {parameters:,} parameters",
         **taught,

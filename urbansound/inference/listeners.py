@@ -132,7 +132,7 @@ class Listener:
                 return
             folder = plan.place(path, "").parent
             folder.mkdir(parents=True, exist_ok=True)
-            timeline = files.enter_context(open_timeline(self.scorer, self.hop, folder))
+            timeline = files.enter_context(open_timeline(self.scorer, self.settings, folder))
 
             def draw(found, begin):
                 pictures = [plan.place(path, suffix) for suffix in picture_suffixes(found.seconds)]

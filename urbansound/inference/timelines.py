@@ -12,8 +12,10 @@ import tensorflow as tf
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.report.event_tables import later
+from urbansound.report.score_table import onsets
 from urbansound.report.style import save
-from urbansound.report.timeline import SECONDS, Hours, number_of_pictures, timeline
+from urbansound.report.timeline import NONE_OF_THESE, SECONDS, Hours, number_of_pictures, timeline
+from urbansound.report.trust import of_classes
 
 
 def picture_suffixes(seconds):
@@ -23,16 +25,16 @@ def picture_suffixes(seconds):
 
 
 @contextlib.contextmanager
-def open_timeline(scorer, hop, folder):
+def open_timeline(scorer, settings, folder):
     """Yield a Timeline.
 
     Args:
       scorer: a Scorer.
-      hop: samples from one window's start to the next's.
+      settings: the EventSettings that events are found by.
       folder: where files without a name hold what does not fit into memory.
     """
     with tempfile.TemporaryFile(dir=folder) as mels, tempfile.TemporaryFile(dir=folder) as scores:
-        yield Timeline(scorer, hop, mels, scores)
+        yield Timeline(scorer, settings, mels, scores)
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,19 +48,20 @@ def _compiled(audio):
 class Timeline:
     """Takes the sound and the scores of one recording as they come, and draws them at the end; see `open_timeline`.
 
-    The log-mel is in decibel, whatever the model takes, and blocks are not levelled one by one.
+    The log-mel is in decibel, whatever the model takes, and blocks are not levelled one by one. Scores stand where the
+    table of scores has them; windows that are none of the classes are marked where they count as 0 for events.
     """
 
-    def __init__(self, scorer, hop, mels, scores):
+    def __init__(self, scorer, settings, mels, scores):
         audio = scorer.described.audio
-        self._class_names = list(scorer.described.class_names)
+        self._described, self._settings = scorer.described, settings
         self._audio = dataclasses.replace(
             audio, mean_level=None, log="db", log_floor=1e-10, top_db=None, padding="zeros"
         )
         self._log_mel = _compiled(self._audio)
-        self._to_middle = (audio.clip_samples - hop) / 2 / audio.sample_rate
-        self._mels = Hours(audio.hop_length / audio.sample_rate, mels)
-        self._scores = Hours(hop / audio.sample_rate, scores)
+        step_seconds = audio.hop_length / audio.sample_rate  # of the scores too: rows begin at any time
+        self._mels, self._scores = Hours(step_seconds, mels), Hours(step_seconds, scores)
+        self._newest = None  # where the newest window begins
         self._seconds = 0.0
 
     def add_sound(self, block, before):
@@ -69,8 +72,12 @@ class Timeline:
 
     def add(self, scores, starts):
         """The next windows: float32 [windows, classes], and where they begin, float64 [windows], in seconds."""
-        starts = np.asarray(starts)
-        self._scores.add(np.asarray(scores), np.where(starts > 0, starts + self._to_middle, 0))  # hops around middles
+        scores, starts = np.asarray(scores), np.asarray(starts, np.float64)
+        times = onsets(starts, self._newest, self._audio.clip_seconds)
+        if self._settings.known_only:
+            scores = np.where(of_classes(scores, self._described.thresholds)[:, np.newaxis], scores, NONE_OF_THESE)
+        self._scores.add(scores, times)
+        self._newest = starts[-1]
 
     def finish(self, seconds):
         """The recording is so long."""
@@ -91,7 +98,8 @@ class Timeline:
         for hour, (mels, scores, path) in enumerate(hours):
             span = hour * SECONDS, min((hour + 1) * SECONDS, self._seconds)
             title = f"{_clock(begin, span[0])}{name}"
-            figure = timeline(mels, band_centres(self._audio), scores, events, self._class_names, span, title)
+            names, smooth = list(self._described.class_names), self._settings.smooth_seconds
+            figure = timeline(mels, band_centres(self._audio), scores, events, names, span, title, smooth)
             save(figure, path)
             figure.clear()  # its parts refer to one another, so they would be freed late
 

@@ -55,3 +55,14 @@ def load_weights(networks, config, class_names=()):
         for record, network in networks
         if record.load_weights is not None and not record.load_weights(network, config, class_names)
     ]
+
+
+def origins(architectures, config):
+    """Whose published weights the settings put into architectures, and what these were, in words; sorted.
+
+    Args:
+      architectures: their names.
+      config: a ModelConfig.
+    """
+    found = {record.origin(config) for record in map(architecture, architectures) if record.origin}
+    return sorted(filter(None, found))

@@ -66,6 +66,7 @@ def trials(found, names):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the scale's own write formulas
             axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.errorbar(places, values, measured.deviation.astype(float), fmt="none", ecolor=GREY, elinewidth=1, zorder=1)
         whole = (measured.state == "done").to_numpy()
         axes.plot(places[whole], values[whole], "o", color=BLUE, ms=5, label="done")
         axes.plot(places[~whole], values[~whole], "x", color=GREY, ms=5, label="ended early, fewer splits")
@@ -77,7 +78,8 @@ def trials(found, names):
         axes.set_visible(False)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(f"{in_words(measure).capitalize()} on validation clips, mean over splits", fontsize=9)
+    bars = "; bars: its standard deviation over them" if measured.deviation.notna().any() else ""
+    figure.suptitle(f"{in_words(measure).capitalize()} on validation clips, mean over splits{bars}", fontsize=9)
     return figure
 
 

@@ -144,6 +144,7 @@ def write(path, results, model, settings, warnings=()):
         path / "report.html",
         title=f"{dataset}: {model}, cross-validation",
         metrics=results,
+        of="of all clips pooled",
         facts=facts,
         tables=[_fold_table(results)],
         pictures=_draw(path, results),

@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 
 from urbansound.files import write_text
+from urbansound.report.predictions import mistakes_title
 from urbansound.report.style import undrawn
 from urbansound.report.tables import COLUMNS, cell, headline, in_words, measure_of, percent, totals
 from urbansound.targets import NONE
@@ -57,6 +58,7 @@ def write(
     title,
     metrics,
     facts,
+    of="",
     tables=(),
     more=(),
     pictures=(),
@@ -71,6 +73,7 @@ def write(
       path: of the HTML file.
       title: what was tested, a few words.
       metrics: what `metrics.evaluate` returns.
+      of: what the headline's figure is of, where its name does not say so.
       facts: {name: value} shown under the headline: data set, test fold, model.
       tables: Tables, before the figures.
       more: Tables, after the classes.
@@ -83,14 +86,13 @@ def write(
     """
     skipped = [] if skipped is None else list(zip(skipped["path"], skipped["fault"], strict=True))
     share, _, interval = headline(metrics).partition(" (")
-    clips = f"{metrics['n_clips']:,} from {metrics['n_recordings']:,} recordings"
     html = _template().render(
         title=title,
         share=share,
-        measure=in_words(measure_of(metrics)),
+        measure=f"{in_words(measure_of(metrics))} {of}".rstrip(),
         interval=interval.removesuffix(")"),
         warnings=[*warnings, *_picture_warning(pictures, metrics), *_skipped_warning(skipped)],
-        facts={**facts, "Test clips": clips},
+        facts={**facts, "Test clips": f"{metrics['n_clips']:,} from {metrics['n_recordings']:,} recordings"},
         before=[*tables, Table("Figures", "The whole test", ["figure", "value"], list(totals(metrics).items()))],
         classes=_class_table(metrics["per_class"]),
         mixups=_mixup_table(metrics),
@@ -154,7 +156,14 @@ def _mistake_table(mistakes):
         for _, row in mistakes.iterrows()
     ]
     caption = "Wrong answers (✗), the surest first; then right ones (✓), the least sure first"
-    return [Table("Worst mistakes", caption, ["clip", "label", "predicted", "score", "second guess"], rows)]
+    return [
+        Table(
+            mistakes_title(mistakes).capitalize(),
+            caption,
+            ["clip", "label", "predicted", "score", "second guess"],
+            rows,
+        )
+    ]
 
 
 def _settings_table(settings):

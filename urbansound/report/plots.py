@@ -7,7 +7,7 @@ from here.
 import textwrap
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from urbansound.report.comparisons import folds, trials
 from urbansound.report.style import (
@@ -15,6 +15,7 @@ from urbansound.report.style import (
     GREY,
     INK,
     ORANGE,
+    PALE,
     RED,
     axis_labels,
     legend_below,
@@ -48,39 +49,45 @@ CHARACTERS_PER_INCH = 13  # of the pictures' font in 9 points
 
 
 @styled
-def learning_curves(history):
+def learning_curves(history, keep="best"):
     """Loss, accuracy (or what models are compared by) and learning rate by epoch, a row of panels per stage.
 
-    The epoch of each stage's lowest validation loss is marked.
+    The epoch that each stage kept is marked.
 
     Args:
       history: DataFrame with epoch (from 1 in each stage), loss, accuracy, val_loss, val_accuracy
         (shares), learning_rate; and stage, the stage's name, where there may be several.
+      keep: "best": the epoch of the lowest validation loss was kept; "last": the last one.
     """
     measure = measure_of(history)
     stages = dict(list(history.groupby("stage", sort=False))) if "stage" in history else {"": history}
-    figure = new_figure(10, 3.8 * len(stages))
+    figure = new_figure(9.2, 3.8 * len(stages))
     rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
     for row, (name, epochs) in zip(rows, stages.items(), strict=True):
         if len(stages) > 1:
             row.suptitle(name, x=0.01, ha="left", fontsize=11)
         loss, accuracy, rate = row.subplots(1, 3, width_ratios=[4, 4, 3])
-        _curves(loss, epochs, "loss", "{:.3f}".format)
-        _curves(accuracy, epochs, measure, percent)
+        _curves(loss, epochs, "loss", "{:.3f}".format, keep)
+        _curves(accuracy, epochs, measure, percent, keep)
         loss.set(title="Loss", ylim=(0, None))
         accuracy.set(title=in_words(measure).capitalize(), ylim=(0, 1))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         rate.plot(epochs["epoch"], epochs["learning_rate"], color=GREY, marker=_marker(epochs), ms=3)
         rate.set(title="Learning rate", ylim=(0, None))
         rate.yaxis.set_major_locator(MaxNLocator(5))
-        rate.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        rate.yaxis.set_major_formatter(FuncFormatter(_decimal))
         for axes in (loss, accuracy, rate):
             axes.grid(axis="y")
             axes.set_xlabel("epoch")
             axes.set_xticks(_epoch_ticks(len(epochs)))
         for axes in (loss, accuracy):
-            legend_below(axes)
+            legend_below(axes, fontsize=9)
     return figure
+
+
+def _decimal(value, _):
+    """'0.00008', which the format g writes as 8e-05."""
+    return np.format_float_positional(float(f"{value:.3g}"), trim="-")
 
 
 def _epoch_ticks(count):
@@ -91,15 +98,16 @@ def _epoch_ticks(count):
     return [1, *(tick for tick in ticks if 1 + (ticks[1] - ticks[0]) / 2 <= tick <= count)]
 
 
-def _curves(axes, epochs, name, as_text):
-    """Column `name` of training and of validation, its value at the lowest validation loss marked."""
+def _curves(axes, epochs, name, as_text, keep):
+    """Column `name` of training and of validation, its value of the epoch that was kept marked."""
     marker = _marker(epochs)
     axes.plot(epochs["epoch"], epochs[name], "--", color=ORANGE, marker=marker, ms=3, label="training")
     if epochs["val_loss"].notna().any():
         axes.plot(epochs["epoch"], epochs[f"val_{name}"], color=BLUE, marker=marker, ms=3, label="validation")
-        epoch, value = epochs.loc[epochs["val_loss"].idxmin(), ["epoch", f"val_{name}"]]
+        row = epochs["val_loss"].idxmin() if keep == "best" else epochs.index[-1]
+        epoch, value = epochs.loc[row, ["epoch", f"val_{name}"]]
         axes.axvline(epoch, color=GREY, lw=1, ls=":", zorder=0)
-        axes.plot(epoch, value, "D", color=INK, ms=5, label=f"lowest loss, epoch {epoch:.0f}: {as_text(value)}")
+        axes.plot(epoch, value, "D", color=INK, ms=5, label=f"epoch {epoch:.0f}, kept: {as_text(value)}")
 
 
 def _marker(epochs):
@@ -156,7 +164,7 @@ def class_bars(per_class):
     figure = new_figure(7, 1.3 + 0.26 * len(rows))
     axes = figure.subplots()
     column = {name: [_or_nan(row[name]) for _, row in rows] for name in ("precision", "recall", "f1")}
-    axes.barh(places, column["f1"], 0.62, color="#9CC8E3", label="F1")
+    axes.barh(places, column["f1"], 0.62, color=PALE, label="F1")
     axes.plot(column["precision"], places, "o", color=BLUE, ms=5, label="precision")
     axes.plot(column["recall"], places, "|", color=RED, ms=11, mew=2.5, label="recall")
     axes.set_yticks(places, [labels[label] for label, _ in rows])

@@ -56,3 +56,9 @@ def worst_mistakes(predictions, n):
     wrong = predictions[~right].sort_values("score", ascending=False, kind="stable")
     unsure = predictions[right].sort_values("score", kind="stable")
     return pd.concat([wrong, unsure]).head(n)
+
+
+def mistakes_title(rows):
+    """What `worst_mistakes` returned, a DataFrame with correct, in words: where mistakes are few, other clips too."""
+    right = rows["correct"].astype(bool)
+    return " and the ".join(["worst mistakes"] * (not right.all()) + ["least sure right answers"] * bool(right.any()))

@@ -11,6 +11,21 @@ from urbansound.text import shown
 SUFFIX = ".scores.tsv"
 
 
+def onsets(starts, before, window_seconds):
+    """When the score of each window begins to stand for the sound: half of the way from the middle of the one before.
+
+    Args:
+      starts: float64 [windows], where windows begin, in seconds, rising.
+      before: where the window before them begins; None: they are the first, whose score begins with its window.
+      window_seconds: length of each.
+
+    Returns:
+      float64 [windows], in seconds.
+    """
+    earlier = np.append(starts[0] - window_seconds if before is None else before, starts[:-1])
+    return (earlier + starts) / 2 + window_seconds / 2
+
+
 @contextlib.contextmanager
 def score_table(path, class_names, window_seconds):
     """Yield a ScoreTable; the file takes its place when the block succeeds.
@@ -27,8 +42,7 @@ def score_table(path, class_names, window_seconds):
 class ScoreTable:
     """Takes the windows of one recording as they come; see `score_table`.
 
-    Each row has the time around the middle of its window, to half of the way to the neighbours' middles; the first
-    begins with its window. So the rows have no gaps between them, and none overlaps another.
+    Each row lasts from its own of the `onsets` to the next one, so that there are no gaps and no overlaps.
     """
 
     def __init__(self, file, class_names, window_seconds):
@@ -42,12 +56,9 @@ class ScoreTable:
         scores, starts = np.asarray(scores), np.asarray(starts, np.float64)
         if not len(starts):
             return
-        first = starts[0]  # of the recording
-        if self._rest is not None:
-            before, first, row = self._rest
-            starts, scores = np.append(before, starts), np.concatenate([row, scores])
-        edges = (starts[:-1] + starts[1:]) / 2 + self._window_seconds / 2
-        edges = np.append(first, edges)
+        before, first, row = self._rest or (None, [], scores[:0])
+        edges = np.append(first, onsets(starts, before, self._window_seconds))
+        scores = np.concatenate([row, scores])
         self._write(edges, scores[:-1])
         self._rest = starts[-1], edges[-1], scores[-1:]
 

@@ -15,7 +15,8 @@ from urbansound.files import replacing
 from urbansound.report import fonts
 from urbansound.text import shorten, shown
 
-BLUE, ORANGE, RED, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#767676", "#222222"
+BLUE, ORANGE, RED, GREEN, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#767676", "#222222"
+PALE = "#9CC8E3"  # blue
 DOTS_PER_INCH = 120
 LABEL_WIDTH = 24
 _STYLE = {
@@ -67,9 +68,9 @@ def new_figure(width, height):
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
-def legend_below(axes, columns=2):
+def legend_below(axes, columns=2, fontsize=None):
     """A legend under the axes' own label, where it covers nothing that is drawn."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, borderaxespad=0)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, borderaxespad=0, fontsize=fontsize)
 
 
 def axis_labels(class_names):

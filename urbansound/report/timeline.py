@@ -5,6 +5,7 @@ Longer recordings than SECONDS have several pictures.
 
 import math
 
+import matplotlib
 import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
@@ -19,6 +20,8 @@ WIDTH = 12  # inches
 TITLE_WIDTH = 88  # characters
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # from one tick to the next
 MOST_TICKS = 12
+NONE_OF_THESE = -1.0  # in place of the scores of a sound that is none of the classes
+LIGHT_GREY = "#d0d0d0"
 _ROUNDING = 1e-6  # of a column
 
 
@@ -70,6 +73,8 @@ class Columns:
 class Hours:
     """Rows as those of `Columns` of a recording of any length: only one hour, a picture's, is in memory.
 
+    Each row lasts until the next one, also from one hour to another.
+
     Args:
       step_seconds: as for `Columns`.
       file: binary, empty, for writing and reading, which holds the hours that are over.
@@ -99,6 +104,8 @@ class Hours:
     def _add(self, rows, times):
         if self._columns is None:
             self._columns = Columns(self._step_seconds)
+            if self._last is not None and times[0] > 0:
+                self._columns.add(self._last, np.zeros(1))
         self._columns.add(rows, times)
         self._last = rows[-1:]
 
@@ -108,7 +115,7 @@ class Hours:
             self._hour, self._columns = self._hour + 1, None
 
     def _picture(self, seconds):
-        if self._columns is None:  # the hour has no row: the last one before it goes on
+        if self._columns is None:  # the hour has no row
             self._add(self._last, np.zeros(1))
         return self._columns.picture(seconds)
 
@@ -119,17 +126,19 @@ def number_of_pictures(seconds):
 
 
 @styled
-def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
+def timeline(log_mel, mel_hz, scores, events, class_names, span, title, smooth_seconds=0.0):
     """A recording, or an hour of one.
 
     Args:
       log_mel: float [columns, n_mels], evenly over the span.
       mel_hz: float [n_mels], centre of each band in Hz, rising.
-      scores: float [columns, classes] from 0 to 1, evenly over the span, not as many columns as log_mel's.
+      scores: float [columns, classes] from 0 to 1, or NONE_OF_THESE, evenly over the span, not as many columns as
+        log_mel's.
       events: DataFrame with start, end, label; parts outside the span are not drawn.
       class_names: str [classes].
       span: (first, last) second of the picture.
       title: the recording's name, and what else belongs above the picture.
+      smooth_seconds: events were found in means of the scores over so long.
 
     Returns:
       The Figure. An event is a frame in its class's row, and seen at any length.
@@ -146,7 +155,8 @@ def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
     inside = events[(events.start < end) & (events.end > begin)]
     number = {0: "no events", 1: "1 event"}.get(len(inside), f"{len(inside)} events")
     above.set_title(f"{_drawable(shorten(shown(title), TITLE_WIDTH))}: {number}")
-    _draw_scores(below, scores, class_names, span, font=9 if row_inches > 0.2 else 6.5)
+    _draw_scores(below, np.asarray(scores), class_names, span, font=9 if row_inches > 0.2 else 6.5)
+    below.set_title(_legend(scores, smooth_seconds), fontsize=9, fontweight="normal")
     for event in inside.itertuples():
         left, right = max(event.start, begin), min(event.end, end)
         place = class_names.index(event.label) - 0.5
@@ -158,12 +168,19 @@ def timeline(log_mel, mel_hz, scores, events, class_names, span, title):
 def _draw_scores(axes, scores, class_names, span, font):
     places = range(len(class_names))
     extent = (*span, len(class_names) - 0.5, -0.5)
-    axes.imshow(np.asarray(scores).T, aspect="auto", extent=extent, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    colours = matplotlib.colormaps["Blues"].with_extremes(under=LIGHT_GREY)
+    axes.imshow(scores.T, aspect="auto", extent=extent, cmap=colours, vmin=0, vmax=1, interpolation="none")
     axes.set_yticks(places, axis_labels(class_names), fontsize=font)
     axes.set_yticks([place - 0.5 for place in places][1:], minor=True)
     axes.grid(axis="y", which="minor")
     axes.tick_params(axis="y", which="both", length=0)
-    axes.set_title("Scores (white 0, dark blue 1); every event has a frame", fontsize=9, fontweight="normal")
+
+
+def _legend(scores, smooth_seconds):
+    """What the colours and the frames of the scores' panel mean."""
+    grey = "; grey: none of the classes, which counts as 0" if np.min(scores) < 0 else ""
+    means = f", found in means of the scores over {smooth_seconds:g} s" if smooth_seconds else ""
+    return f"Scores (white 0, dark blue 1{grey}); frames: events{means}"
 
 
 def _time_axis(axes, begin, end):

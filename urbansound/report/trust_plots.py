@@ -1,12 +1,15 @@
 """Pictures of how far scores can be trusted: calibration, coverage, precision and recall by score."""
 
 import numpy as np
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from urbansound.report.style import BLUE, GREY, INK, axis_labels, legend_below, new_figure, styled
-from urbansound.report.tables import points
+from urbansound.report.style import BLUE, GREY, INK, PALE, axis_labels, legend_below, new_figure, styled
+from urbansound.report.tables import percent, points
 
 COLUMNS = 5
+BOX = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}  # of a number that a line may run through
+FEW = 10  # answers in a bin whose share says little
 # What is counted by its confidence: the confidence, and the share that is compared with it.
 RELIABILITY = {
     "clips": ("confidence (highest score)", "accuracy"),
@@ -26,11 +29,21 @@ def calibration(values):
     filled = [b for b in values["bins"] if b["count"]]
     middles = [(b["low"] + b["high"]) / 2 for b in filled]
     width = 0.86 / len(values["bins"])
+    few = [b["count"] < FEW for b in filled]
     figure = new_figure(4.6, 5)
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    axes.bar(middles, [b["accuracy"] for b in filled], width, color=BLUE, label=f"{of} of that confidence")
-    axes.plot([0, 1], [0, 1], "--", color=INK, lw=1, label="where confidence is true")
-    axes.set_ylim(0, 1.02)
+    colours = [PALE if is_few else BLUE for is_few in few]
+    axes.bar(middles, [b["accuracy"] for b in filled], width, color=colours)
+    legend = [Patch(color=BLUE, label=f"{of} of that confidence, their number above")]
+    legend += [Patch(color=PALE, label=f"fewer than {FEW} {of}")] if any(few) else []
+    for middle, b in zip(middles, filled, strict=True):  # which also tells a bin of 0 % from an empty one
+        number = f"{b['count']}" if b["count"] < 1000 else f"{b['count'] / 1000:.0f}k"
+        axes.annotate(
+            number, (middle, b["accuracy"]), (0, 2), textcoords="offset points", ha="center", fontsize=6.5, bbox=BOX
+        )
+    legend += axes.plot([0, 1], [0, 1], "--", color=INK, lw=1, label="where confidence is true")
+    axes.set_ylim(0, 1.06)
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel(share)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_title(f"Calibration: off by {points(values['ece'])} on average")
@@ -42,7 +55,7 @@ def calibration(values):
     counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     for panel in (axes, counts):
         panel.grid(axis="y")
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(handles=legend, loc="outside lower center")
     return figure
 
 
@@ -59,8 +72,10 @@ def coverage(points, thresholds=None):
     axes.plot([p["coverage"] for p in points], [p["accuracy"] for p in points], color=BLUE, marker="o", ms=3)
     if thresholds is not None and thresholds["none"]["accepted"]:
         none = thresholds["none"]
-        label = "all that are not “none of these”"
-        axes.plot(none["accepted"], none["accuracy"], "D", color=INK, ms=6, label=label)
+        label = (
+            "all that are not “none of these”: a rule of all scores, not of\nthe highest, so it may lie off the curve"
+        )
+        axes.plot(none["accepted"], none["accuracy"], "D", color=INK, ms=6, clip_on=False, zorder=3, label=label)
     axes.set(
         xlim=(0, 1.02), ylim=(0, 1.02), xlabel="share of the clips, those of the highest scores", ylabel="accuracy"
     )
@@ -77,6 +92,9 @@ def coverage(points, thresholds=None):
 def precision_recall(curves, thresholds=None):
     """Precision by recall, a panel per class, each class's threshold marked.
 
+    Of thresholds with the same recall the curve has the one with the highest precision; that of validation clips may
+    be a lower one, and its mark below the curve.
+
     Args:
       curves: what `trust.precision_recall` returns.
       thresholds: what `trust.measure` returns; None: no marks.
@@ -90,10 +108,9 @@ def precision_recall(curves, thresholds=None):
         axes.grid()
         if not curve["recall"]:
             axes.text(0.5, 0.5, "no test clips", ha="center", color=GREY, fontsize=8)
-        axes.plot(curve["recall"], curve["precision"], color=BLUE, label="every score as threshold")
-        at = None if thresholds is None else thresholds["classes"][label]
-        if at is not None and at["precision"] is not None and at["recall"] is not None:
-            axes.plot(at["recall"], at["precision"], "D", color=INK, ms=5, label="threshold of thresholds.json")
+        axes.plot(curve["recall"], curve["precision"], color=BLUE, label="highest precision at each recall")
+        if thresholds is not None and curve["recall"]:
+            _mark_threshold(axes, thresholds["classes"][label])
     for axes in grid.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in grid.flat[max(len(curves) - columns, 0) : len(curves)]:  # the lowest panel of each column
@@ -108,3 +125,12 @@ def precision_recall(curves, thresholds=None):
     }
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=2)
     return figure
+
+
+def _mark_threshold(axes, at):
+    """Mark what a class's threshold does on the test clips; say so where no clip reaches it."""
+    if at["precision"] is None:
+        axes.text(0.5, 0.06, f"no clip reaches {percent(at['threshold'])}", ha="center", color=INK, fontsize=8)
+        return
+    label = "the class's threshold, chosen by other clips"
+    axes.plot(at["recall"], at["precision"], "D", color=INK, ms=5, clip_on=False, zorder=3, label=label)

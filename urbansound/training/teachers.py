@@ -91,8 +91,7 @@ def table(runs):
 
 def origin(run):
     """Whose published weights a run's model starts from, and by whom it was taught, in words; "" for neither."""
-    records = [models.architecture(name) for name in run.architectures]
-    origins = {record.origin(run.config.model) for record in records if record.origin}
+    origins = set(models.origins(run.architectures, run.config.model))
     origins |= set() if run.teachers is None else set(run.teachers.origin)
     return "; ".join(sorted(filter(None, origins)))
 
