@@ -1,6 +1,5 @@
 """A trained run made into every file that was asked for, each measured on the run's test clips, in one new folder."""
 
-import math
 import os
 import shutil
 import sys
