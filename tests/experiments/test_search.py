@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_run import make_model
 
 from running import TINY, command
 from urbansound.config import AudioConfig, Config, DataConfig, TrainConfig
 from urbansound.errors import InputError
 from urbansound.experiments import processes, trials, worker
 from urbansound.report import plots
+from urbansound.run import Run
 
 SPACE = """
 learning_rate = {low = 1e-3, high = 1e-1, log = true}
@@ -228,7 +230,7 @@ def test_later_trials_have_the_clips_and_the_teacher_of_the_first(config, traini
     first = tmp_path / "search/trials/0/split_0"
     for name in ("TA", "TB"):
         shutil.copytree(first, tmp_path / name)
-        (tmp_path / name / "model.keras").write_text(name)
+        make_model(Run(tmp_path / name))
     shutil.rmtree(tmp_path / "search")
     taught = config.with_settings(teacher=(str(tmp_path / "TA"),))
     search(tmp_path, taught, n_trials=1, splits=1)

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from small_run import config_of
+from small_run import config_of, make_model
 
 from running import command
 from urbansound.data.prepare import prepare
@@ -36,7 +36,7 @@ def taught(crossval, tmp_path):
     """Two folders of teachers, and S, a cross-validation whose first fold is taught by the first of them."""
     for name in ("TA", "TB"):
         for path in crossval(name, [1, 2]):
-            (path / "model.keras").write_text(f"{name} {path.name}")
+            make_model(Run(path))
     crossval("S", [1], teacher=(str(tmp_path / "TA"),))
     return tmp_path / "TA", tmp_path / "TB"
 
@@ -62,7 +62,7 @@ def test_another_teacher_is_refused_on_a_cross_validation(test_folds, taught, cr
 
 
 def test_a_fold_whose_teacher_was_trained_again_is_not_joined_by_another(taught, crossval, tmp_path):
-    (taught[0] / "fold_1/model.keras").write_text("trained again")
+    make_model(Run(taught[0] / "fold_1"))
     with pytest.raises(InputError, match="TA: not the teacher that"):
         crossval("S", [1, 2], teacher=(str(taught[0]),))
     assert not (tmp_path / "S/fold_2").exists()

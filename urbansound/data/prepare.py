@@ -129,14 +129,14 @@ def cache_entries(clips, config):
     Raises:
       InputError: as `check_clips`; a clip can't be decoded any more.
     """
-    check_clips(clips)
+    check_clips(clips, config)
     entries, faults = _decode(clips.path, config)
     if len(faults):
         raise InputError(_first(faults))
     return entries
 
 
-def check_clips(clips):
+def check_clips(clips, config):
     """Raise InputError where a clip of a run is gone, or has another size than when the run was made."""
     paths = clips.path.tolist()
     missing = [path for path in paths if not os.path.isfile(path)]

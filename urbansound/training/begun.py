@@ -27,7 +27,7 @@ def reopened(path, values, names=()):
     """
     run = Run.open(path, Run.open(path).config.places(values))
     if "data_dir" in run.places:
-        prepare.check_clips(run.clips)
+        prepare.check_clips(run.clips, run.config)
     if values.get("teacher"):
         _check_teachers(run, values["teacher"], names)
     if "unlabelled_dir" in run.places and (recordings := unlabelled.of_run(run)) is not None:
