@@ -1,6 +1,5 @@
 """A trained run made into every file that was asked for, each measured on the run's test clips, in one new folder."""
 
-import math
 import os
 import shutil
 import sys
@@ -39,7 +38,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
         made or lost more than `max_accuracy_drop`: those are not kept, the others and the report are.
     """
     out = Path(out)
-    _check(out, name, max_accuracy_drop)
+    _check(out, name)
     with new_folder(out) as folder:
         clips, entries, targets = clips_of(run, "test")
         expected = score_entries(entries, classifier)
@@ -70,11 +69,9 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
     _say_what_lacks(out, lost, failed, max_accuracy_drop)
 
 
-def _check(out, name, max_accuracy_drop):
+def _check(out, name):
     if not (name.isascii() and name.isidentifier()):
         raise InputError(f"name must be letters, digits and _, no digit first. Received: {name}")
-    if not math.isfinite(max_accuracy_drop):
-        raise InputError(f"max_accuracy_drop must be finite; 100 keeps every file. Received: {max_accuracy_drop}")
     check_folder(out, "--out")
     if os.path.lexists(out):
         raise InputError(f"{out}: exists already; remove it or pass another --out")

@@ -181,6 +181,40 @@ def test_errors_on_a_full_disk_do_not_change_the_exit_code(tmp_path):
     assert ended.returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "message"),
+    [
+        ("train --helpshort", "> /dev/full", "No space left on device"),
+        ("predict clip.wav --model=absent", ">&-", "standard output is closed; send it to a file, or to /dev/null"),
+    ],
+)
+def test_output_that_can_not_be_written_is_an_error_in_one_line(arguments, redirection, message, tmp_path):
+    line = f"{sys.executable} -m urbansound.{arguments} {redirection}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        line, shell=True, stderr=subprocess.PIPE, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert (ended.returncode, ended.stderr) == (2, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("predict", "threshold=nan"),
+        ("predict", "window_hop_seconds=inf"),
+        ("detect", "gap_seconds=nan"),
+        ("detect", "off=-inf"),
+        ("evaluate", "segment_seconds=nan"),
+        ("export", "max_accuracy_drop=nan"),
+        ("train", "learning_rate=inf"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_every_command(name, flag, tmp_path):
+    done = command(name, f"--{flag}", cwd=tmp_path)
+    text, value = flag.split("=")
+    assert (done.returncode, done.stderr) == (2, f"error: {text} must be a finite number. Received: {value}\n")
+
+
 def test_bad_clips_fail_before_anything_is_trained(tone_folder, tmp_path):
     shutil.copytree(tone_folder, tmp_path / "clips")
     (tmp_path / "clips" / "low" / "a.wav").write_bytes(b"")

@@ -3,6 +3,7 @@
 A command's module docstring is its help text: what it does, then examples of use.
 """
 
+import math
 import os
 import sys
 import time
@@ -29,6 +30,8 @@ def run(main, takes_paths=False):
     """
     # Hides TensorFlow's C++ start-up notices, unless the user has set a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if sys.stdout is None:  # nothing would be said, and a file that is opened next would take its number
+        _fail("standard output is closed; send it to a file, or to /dev/null")
     app.run(lambda argv: _guarded(main, argv, takes_paths), flags_parser=_parse)
 
 
@@ -41,7 +44,9 @@ def _guarded(main, argv, takes_paths):
     try:
         if len(argv) > 1 and not takes_paths:
             raise InputError(f"unexpected argument '{argv[1]}'; flags are written --name=value")
-        sys.exit(main(argv))
+        code = main(argv)
+        sys.stdout.flush()
+        sys.exit(code)
     except InputError as error:
         _fail(error)
     except KeyboardInterrupt as error:
@@ -50,17 +55,31 @@ def _guarded(main, argv, takes_paths):
     except Exception as error:
         if (fault := system_fault(error)) is None:
             raise
+        _close_if_full()
         _fail(fault, SystemExit if file_fault(error) is None else Refused)
 
 
 def _parse(argv):
     try:
         _check_flag_files(argv[1:])
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        _check_numbers()
+        return rest
     except SystemExit:  # a help flag, which absl ends with 1
-        sys.exit(0)
+        _guarded(lambda _: 0, [], takes_paths=False)
+    except OSError as error:  # of its text, where the disk is full
+        _close_if_full()
+        _fail(system_fault(error))
     except (flags.Error, InputError, ValueError) as error:  # absl has a ValueError for --noFLAG=1
         _fail(error)
+
+
+def _check_numbers():
+    """Raise InputError for a flag that is NaN or infinite: absl's limits let NaN through."""
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be a finite number. Received: {value}")
 
 
 def _check_flag_files(arguments):
@@ -90,6 +109,14 @@ def _fail(error, end=SystemExit):
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
     _say(f"error: {line}")
     raise end(2)
+
+
+def _close_if_full():
+    """Forget standard output where it takes no more: Python would try again as it ends, and make the exit code 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = None
 
 
 def _say(line):

@@ -58,7 +58,7 @@ def _test_folds():
         return None if TEST_FOLDS.value is None else [int(fold) for fold in TEST_FOLDS.value]
     except ValueError:
         raise InputError(
-            f"test_folds must be whole numbers with commas between. Received: {TEST_FOLDS.value}"
+            f"test_folds must be whole numbers with commas between. Received: {','.join(TEST_FOLDS.value)}"
         ) from None
 
 

@@ -76,8 +76,6 @@ def _events():
     collars = _numbers(COLLAR.value)
     if not collars or not all(0 <= collar < math.inf for collar in collars):  # false for NaN
         raise InputError(f"collar must be seconds with commas between. Received: {','.join(COLLAR.value)}")
-    if math.isnan(SEGMENT_SECONDS.value):
-        raise InputError("segment_seconds must be a number")
     from urbansound.files import check_folder, write_json
     from urbansound.inference import event_evaluation
     from urbansound.report import psds

@@ -77,17 +77,19 @@ def _new(settings):
 
 def _resumed():
     from urbansound.run import Run
+    from urbansound.training import begun
 
     if RUN_DIR.value is None:
         raise InputError("--resume needs the run to go on with: pass --run_dir=FOLDER")
     kept = Run.open(RUN_DIR.value).config
-    places = kept.places({name: flags.FLAGS[name].value for name in kept.flat() if flags.FLAGS[name].present})
+    given = {name: flags.FLAGS[name].value for name in kept.flat() if flags.FLAGS[name].present}
+    places = kept.places(given)
     if changed := [name for name in setting_flags.changed(flags.FLAGS, kept) if name not in places]:
         raise InputError(
             f"a resumed run keeps its settings, and these differ: {', '.join('--' + name for name in changed)}; "
             "leave them out, or start a new run"
         )
-    return Run.open(RUN_DIR.value, places)
+    return begun.reopened(RUN_DIR.value, given)
 
 
 if __name__ == "__main__":

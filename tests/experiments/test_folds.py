@@ -240,6 +240,6 @@ def test_no_test_fold_is_said_in_a_line(tone_folder, tmp_path):
 
 
 def test_test_folds_must_be_numbers():
-    done = command("crossval", "--test_folds=one")
+    done = command("crossval", "--test_folds=1,x")
     assert done.returncode == 2
-    assert "test_folds must be whole numbers" in done.stderr
+    assert done.stderr == "error: test_folds must be whole numbers with commas between. Received: 1,x\n"

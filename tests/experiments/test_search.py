@@ -2,16 +2,19 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_run import make_model
 
 from running import TINY, command
 from urbansound.config import AudioConfig, Config, DataConfig, TrainConfig
 from urbansound.errors import InputError
 from urbansound.experiments import processes, trials, worker
 from urbansound.report import plots
+from urbansound.run import Run
 
 SPACE = """
 learning_rate = {low = 1e-3, high = 1e-1, log = true}
@@ -220,6 +223,33 @@ def test_other_settings_are_refused(config, training, tmp_path):
     (tmp_path / "other" / "thesis.txt").touch()
     with pytest.raises(InputError, match="not a search, and not empty"):
         trials.search(tmp_path / "other", config, written(tmp_path, SPACE), 1, 2)
+
+
+def test_later_trials_have_the_clips_and_the_teacher_of_the_first(config, training, tone_folder, tmp_path):
+    search(tmp_path, config, n_trials=1, splits=1)
+    first = tmp_path / "search/trials/0/split_0"
+    for name in ("TA", "TB"):
+        shutil.copytree(first, tmp_path / name)
+        make_model(Run(tmp_path / name))
+    shutil.rmtree(tmp_path / "search")
+    taught = config.with_settings(teacher=(str(tmp_path / "TA"),))
+    search(tmp_path, taught, n_trials=1, splits=1)
+    (tmp_path / "TA").rename(tmp_path / "moved")
+    taught = taught.with_settings(teacher=(str(tmp_path / "moved"),))
+    assert len(search(tmp_path, taught, n_trials=2, splits=1)) == 2
+    with pytest.raises(InputError, match=r"TB: not the teacher that .*trials/0/split_0 was begun with"):
+        search(tmp_path, taught.with_settings(teacher=(str(tmp_path / "TB"),)), n_trials=2, splits=1)
+    clips = shutil.copytree(tone_folder, tmp_path / "clips")
+    taught = taught.with_settings(data_dir=str(clips))
+    assert len(search(tmp_path, taught, n_trials=3, splits=1)) == 3
+    shutil.copy(clips / "low/low01.wav", clips / "low/new.wav")
+    (clips / "low/new.wav").write_bytes((clips / "low/new.wav").read_bytes() + bytes(2))
+    assert len(search(tmp_path, taught, n_trials=3, splits=1)) == 3
+    with pytest.raises(InputError, match="was begun with other clips"):
+        search(tmp_path, taught, n_trials=4, splits=1)
+    (clips / "low/low01.wav").write_bytes((clips / "low/new.wav").read_bytes())
+    with pytest.raises(InputError, match="has another size than when the run was made"):
+        search(tmp_path, taught, n_trials=3, splits=1)
 
 
 def test_a_real_search(tone_folder, tmp_path):

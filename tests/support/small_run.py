@@ -3,6 +3,7 @@
 from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig, TrainConfig
 from urbansound.data.prepare import prepare
 from urbansound.run import Run
+from urbansound.training import fit
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
 
@@ -21,3 +22,9 @@ def run_of(folder, home, name="run", **settings):
     """A new Run at home/name, not yet trained."""
     config = config_of(folder, home, **settings)
     return Run.create(home / name, config, *prepare(config))
+
+
+def make_model(run):
+    """Give a Run an untrained model, another one each time."""
+    model, _ = fit.build(run.config, len(run.class_names))
+    model.save(run.file("model.keras"))

@@ -127,8 +127,17 @@ def cache_entries(clips, config):
       config: the run's Config.
 
     Raises:
-      InputError: a clip is gone, has another size than when the run was made, or can't be decoded any more.
+      InputError: as `check_clips`; a clip can't be decoded any more.
     """
+    check_clips(clips, config)
+    entries, faults = _decode(clips.path, config)
+    if len(faults):
+        raise InputError(_first(faults))
+    return entries
+
+
+def check_clips(clips, config):
+    """Raise InputError where a clip of a run is gone, or has another size than when the run was made."""
     paths = clips.path.tolist()
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing and datasets.dataset(config.data.dataset).made_up:
@@ -146,10 +155,6 @@ def cache_entries(clips, config):
             f"{changed[0]}: has another size than when the run was made ({len(changed)} of {len(paths)} clips have); "
             "put the old one back, or start a new run"
         )
-    entries, faults = _decode(paths, config)
-    if len(faults):
-        raise InputError(_first(faults))
-    return entries
 
 
 def _first(faults):

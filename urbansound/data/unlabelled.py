@@ -77,13 +77,8 @@ def windows(table, config):
     """
     if table is None:
         return []
+    check(table)
     files = paths(table)
-    changed = [path for path, size in zip(files, table.bytes, strict=True) if _size(path) != size]
-    if changed:
-        raise InputError(
-            f"{changed[0]}: gone, or of another size than when the run was made ({len(changed)} of {len(files)} "
-            "recordings are); put the old one back, pass --unlabelled_dir=FOLDER if they were moved, or start a new run"
-        )
     sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
     entries, faults = [], []
     with bar("cutting recordings", unit="recording") as on_progress:
@@ -97,6 +92,17 @@ def windows(table, config):
     if faults:
         print(shown(f"{len(faults)} of {len(files)} recordings break off: {faults[0]}"), file=sys.stderr)
     return entries
+
+
+def check(table):
+    """Raise InputError where a recording of a table is gone, or has another size than when the run was made."""
+    files = paths(table)
+    changed = [path for path, size in zip(files, table.bytes, strict=True) if _size(path) != size]
+    if changed:
+        raise InputError(
+            f"{changed[0]}: gone, or of another size than when the run was made ({len(changed)} of {len(files)} "
+            "recordings are); put the old one back, pass --unlabelled_dir=FOLDER if they were moved, or start a new run"
+        )
 
 
 def _size(path):

@@ -4,14 +4,15 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from urbansound.data import datasets, prepare, splits
+from urbansound.data import datasets, prepare, splits, unlabelled
 from urbansound.errors import InputError
 from urbansound.experiments import processes
 from urbansound.files import check_folder, lock, read_csv, read_json, write_csv, write_json
 from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
 from urbansound.report import trust
-from urbansound.training import fit
+from urbansound.run import Run
+from urbansound.training import begun, fit
 
 RANDOM = "random"
 
@@ -33,8 +34,8 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
       The results, see `report.crossval.pool`.
 
     Raises:
-      InputError: `path` is a file; the folds do not fit the protocol; a run there has other settings; a run failed;
-        another process is at work there.
+      InputError: `path` is a file; the folds do not fit the protocol; a run there has other settings, clips or
+        teachers; a run failed; another process is at work there.
       KeyboardInterrupt: Ctrl-C, after every run has kept its last whole epoch.
     """
     path = Path(path)
@@ -43,12 +44,36 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
     configs = plan(config, folds, protocol, test_folds, random_splits)
     fit.check_weights(config)
     found = functools.cache(lambda: prepare.find(next(iter(configs.values()))))  # once for all, if a run is missing
-    runs = {
-        name: processes.begin(path / name, planned, lambda planned: prepare.split(found(), planned))
-        for name, planned in configs.items()
-    }
+    runs = _begin(path, config, configs, lambda planned: prepare.split(found(), planned))
     with lock(path):
         return _finish(path, runs, protocol, jobs)
+
+
+def _begin(path, config, configs, prepared):
+    """{name: Run} of `configs`; those that are there first, so that none is made which could not be pooled with them.
+
+    Raises:
+      InputError: as `cross_validate`.
+    """
+    folders = [file.parent for file in sorted(path.glob("*/config.json"))]
+    names = {name for folder in folders for name in Run.open(folder).config.distill.teacher}
+    kept = {
+        folder.name: processes.begin(folder, configs[folder.name], names=names)
+        if folder.name in configs
+        else begun.reopened(folder, config.flat(), names)
+        for folder in folders
+    }
+    first, *others = kept.values() or [None]
+    for run in others:
+        begun.check_alike(first, run.clips, unlabelled.of_run(run))
+    missing = [planned for name, planned in configs.items() if name not in kept]
+    if kept and missing:
+        _, clips, _ = prepared(missing[0])
+        begun.check_alike(first, clips, unlabelled.recordings(config)[0])
+    return {
+        name: kept[name] if name in kept else processes.begin(path / name, planned, prepared)
+        for name, planned in configs.items()
+    }
 
 
 def _finish(path, runs, protocol, jobs):

@@ -12,7 +12,7 @@ from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.run import Run
 from urbansound.text import shown
-from urbansound.training import teachers
+from urbansound.training import begun, teachers
 
 
 class RunError(InputError):
@@ -23,33 +23,30 @@ class RunError(InputError):
         self.code = code
 
 
-def begin(path, config, prepared=prepare.prepare):
+def begin(path, config, prepared=prepare.prepare, names=()):
     """The Run at `path`, made now where there is none.
 
     Args:
       path: of the run directory.
       config: a Config.
       prepared: function of the Config that returns what `prepare.prepare` does.
+      names: see `begun.reopened`.
 
     Raises:
-      InputError: it was begun with other settings; the data can't be used.
+      InputError: it was begun with other settings, or as `begun.reopened`; the data can't be used.
     """
     if not (path / "config.json").exists():
         return teachers.new_run(path, config, *prepared(config))
-    return Run.open(path, places(path, Run.open(path).config, config))
+    check_settings(path, Run.open(path).config, config)
+    return begun.reopened(path, config.flat(), names)
 
 
-def places(path, kept, config):
-    """What `config` says anew of where files lie (see `Config.places`), {setting: value}.
-
-    Raises:
-      InputError: it differs in something else from `kept`, the settings that `path` was begun with.
-    """
+def check_settings(path, kept, config):
+    """Raise InputError where `config` differs from `kept`, with which `path` was begun, in more than its places."""
     moved = kept.places(config.flat())
     names = [name for name in kept.differences(config) if name not in moved]
     if names:
         raise InputError(f"{path} was begun with other settings ({', '.join(names)}); pass those, or another --run_dir")
-    return moved
 
 
 def train(runs, jobs, *, evaluate=True, quiet=False):

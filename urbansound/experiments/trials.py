@@ -19,6 +19,7 @@ from optuna.trial import Trial, TrialState
 
 from urbansound import journal, targets
 from urbansound.config import Config
+from urbansound.data import prepare, unlabelled
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.experiments import processes, space
@@ -26,6 +27,7 @@ from urbansound.files import check_folder, is_free, lock, new_folder, read_json,
 from urbansound.progress import bar
 from urbansound.report import plots
 from urbansound.report.tables import in_words
+from urbansound.training import begun
 
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "ended early", TrialState.FAIL: "failed"}
 BAD_SETTINGS = 2  # a run's exit code
@@ -53,8 +55,8 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
       is kept; or the other figure, by its name), deviation (over splits), splits, minutes, a column per setting, fault.
 
     Raises:
-      InputError: `path` is a file; nothing to validate on; a bad space; the search there was begun with other settings;
-        the first trial failed.
+      InputError: `path` is a file; nothing to validate on; a bad space; the search there was begun with other settings,
+        clips or teachers; the first trial failed.
       KeyboardInterrupt: Ctrl-C; whole epochs are kept.
     """
     path = Path(path)
@@ -70,6 +72,7 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
 
 def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
     study = _study(path, distributions, config, splits)
+    _check_first(path, config, len(study.get_trials(states=list(STATES))) < n_trials)
     while True:
         trials = _table(study, path, targets.of(config.model.targets).measure)
         done = len(study.get_trials(states=list(STATES)))
@@ -82,6 +85,17 @@ def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
         trial = _continued(study, waiting[0], distributions) if waiting else study.ask(distributions)
         on_runs = lambda runs, done=done: on_progress(splits * done + runs, splits * n_trials)  # noqa: E731
         _try(study, trial, path, config, splits, jobs, on_runs)
+
+
+def _check_first(path, config, goes_on):
+    """Raise InputError where later trials would learn from other clips or teachers than the first run of a search."""
+    first = path / "trials/0/split_0"
+    if not (first / "config.json").exists():
+        return
+    run = begun.reopened(first, config.flat())
+    if goes_on:
+        _, clips, _ = prepare.prepare(config)
+        begun.check_alike(run, clips, unlabelled.recordings(config)[0])
 
 
 def _continued(study, stopped, distributions):
@@ -102,7 +116,7 @@ def _begin(path, config, space_path):
             shutil.copyfile(space_path, folder / kept_space.name)
             write_json(folder / kept_config.name, dataclasses.asdict(config))
         return
-    processes.places(path, Config.from_dict(read_json(kept_config)), config)
+    processes.check_settings(path, Config.from_dict(read_json(kept_config)), config)
     if kept_space.read_bytes() != Path(space_path).read_bytes():
         raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
 

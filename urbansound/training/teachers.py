@@ -114,12 +114,15 @@ def digest_of(run):
     return sha256(path)
 
 
+def folders(path):
+    """The run directories that a --teacher stands for: `path`, or those in it where it is none."""
+    inner = [file.parent for file in sorted(path.glob("*/config.json"))]
+    return [path] if (path / "config.json").is_file() or not inner else inner
+
+
 def _opened(path, config, class_names, clips):
     """The Run at `path`, or the first of a folder of runs that may teach."""
-    folders = [file.parent for file in sorted(path.glob("*/config.json"))]
-    if (path / "config.json").is_file() or not folders:
-        folders = [path]
-    runs = [Run.open(folder) for folder in folders]
+    runs = [Run.open(folder) for folder in folders(path)]
     faults = [_fault(run, config, class_names, clips) for run in runs]
     if "" not in faults:
         many = f" (the first of {len(runs)} runs)" if len(runs) > 1 else ""
