@@ -24,7 +24,7 @@ from urbansound.report.style import BLUE, INK, new_figure, save, styled
 from urbansound.run import Run
 
 RUNS = flags.DEFINE_multi_string("run", None, "NAME=RUN,RUN,…", required=True)
-NEAR, LINE = 1.2, 0.008  # of two texts: ratio of parameters (its logarithm), accuracy
+NEAR, LINE = 1.2, 0.01  # of two texts: ratio of parameters (its logarithm), accuracy
 PICTURE = flags.DEFINE_string("picture", None, "PNG file to draw")
 
 
@@ -67,7 +67,7 @@ def picture(rows):
     """A Figure: a point per row, parameters on a logarithmic axis; a line goes from the worst fold to the best."""
     figure = new_figure(7, 4)
     axes = figure.subplots()
-    written, middle = [], np.sqrt(min(row[1] for row in rows) * max(row[1] for row in rows))
+    smallest, largest, written = min(row[1] for row in rows), max(row[1] for row in rows), []
     for name, parameters, accuracies in sorted(rows, key=lambda row: np.mean(row[2])):
         mean, inside = np.mean(accuracies), "white" if name.endswith("*") else BLUE
         axes.plot([parameters] * 2, [min(accuracies), max(accuracies)], color=BLUE, alpha=0.25, linewidth=2)
@@ -78,12 +78,12 @@ def picture(rows):
                 height = below + LINE
         written.append((parameters, height))
         text = f"{name.removesuffix('*')}  {100 * mean:.1f} %"
-        side = -1 if parameters > middle else 1  # towards the middle, where there is room
+        side = -1 if parameters > smallest**0.4 * largest**0.6 else 1  # towards where there is room
         aligned = {"horizontalalignment": "left" if side > 0 else "right", "verticalalignment": "center"}
         aligned["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
         axes.annotate(text, (parameters, height), (side * 8, 0), textcoords="offset points", color=INK, **aligned)
     axes.set_xscale("log")
-    axes.set_xlim(min(row[1] for row in rows) / 1.5, max(row[1] for row in rows) * 1.5)
+    axes.set_xlim(smallest / 1.5, largest * 1.5)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(EngFormatter())
