@@ -79,6 +79,12 @@ def test_of_a_folder_of_runs_the_first_that_may_teaches(teacher, new, tmp_path):
         new(folder, "another")
 
 
+def test_a_run_that_is_being_made_is_none_of_a_folder(teacher, tmp_path):
+    for name in ("fold_1", ".1.part.fold_2"):
+        shutil.copytree(teacher.path, tmp_path / "folds" / name)
+    assert teachers.runs_in(tmp_path / "folds") == [tmp_path / "folds/fold_1"]
+
+
 def test_what_is_no_run_or_has_no_model_is_refused_before_a_run_is_made(new, tone_folder, tmp_path):
     with pytest.raises(InputError, match="not a run directory"):
         new(tmp_path / "absent")

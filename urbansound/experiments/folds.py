@@ -12,7 +12,7 @@ from urbansound.inference import calibration, evaluation
 from urbansound.report import crossval as report
 from urbansound.report import trust
 from urbansound.run import Run
-from urbansound.training import begun, fit
+from urbansound.training import begun, fit, teachers
 
 RANDOM = "random"
 
@@ -55,7 +55,7 @@ def _begin(path, config, configs, prepared):
     Raises:
       InputError: as `cross_validate`.
     """
-    folders = [file.parent for file in sorted(path.glob("*/config.json"))]
+    folders = teachers.runs_in(path)
     names = {name for folder in folders for name in Run.open(folder).config.distill.teacher}
     kept = {
         folder.name: processes.begin(folder, configs[folder.name], names=names)

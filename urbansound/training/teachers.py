@@ -116,8 +116,13 @@ def digest_of(run):
 
 def folders(path):
     """The run directories that a --teacher stands for: `path`, or those in it where it is none."""
-    inner = [file.parent for file in sorted(path.glob("*/config.json"))]
+    inner = runs_in(path)
     return [path] if (path / "config.json").is_file() or not inner else inner
+
+
+def runs_in(path):
+    """The run directories in a folder, such as a cross-validation's; not those that are being made."""
+    return [file.parent for file in sorted(path.glob("[!.]*/config.json"))]
 
 
 def _opened(path, config, class_names, clips):
