@@ -108,6 +108,8 @@ def clip_lost(world, scene, whole, generator):
     clip, how = clips[generator.integers(len(clips))], str(generator.choice(["vanishes", "changes"]))
     process = world.start(scene.start)
     share = _wait_a_share(process, whole, generator)
+    # Before the command has looked for clips, a lost one is none of them, and other results are right.
+    process.wait_until(lambda: any((world.home / "runs").rglob("clips.csv")))
     if how == "vanishes":
         clip.unlink(missing_ok=True)
     else:
