@@ -197,6 +197,13 @@ def test_output_that_can_not_be_written_is_an_error_in_one_line(arguments, redir
     assert (ended.returncode, ended.stderr) == (2, f"error: {message}\n")
 
 
+def test_output_whose_reader_has_ended_is_no_error():
+    line = f"({sys.executable} -m urbansound.train --helpshort; echo $? >&2) | true"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, check=True, env=environment)
+    assert ended.stderr == "141\n"
+
+
 @pytest.mark.parametrize(
     ("name", "flag"),
     [

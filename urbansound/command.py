@@ -5,6 +5,7 @@ A command's module docstring is its help text: what it does, then examples of us
 
 import math
 import os
+import signal
 import sys
 import time
 
@@ -26,7 +27,7 @@ def run(main, takes_paths=False):
       takes_paths: whether arguments that are no flags are accepted.
 
     Exit codes: 0 done, or help shown; 1 a bug, with its traceback; 2 bad flags or input, or what the operating
-    system refuses (a full disk, a missing right), in one line on stderr; 130 interrupted.
+    system refuses (a full disk, a missing right), in one line on stderr; 130 interrupted; 141 nobody reads the output.
     """
     # Hides TensorFlow's C++ start-up notices, unless the user has set a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -55,7 +56,7 @@ def _guarded(main, argv, takes_paths):
     except Exception as error:
         if (fault := system_fault(error)) is None:
             raise
-        _close_if_full()
+        _close_if_full(error)
         _fail(fault, SystemExit if file_fault(error) is None else Refused)
 
 
@@ -68,7 +69,7 @@ def _parse(argv):
     except SystemExit:  # a help flag, which absl ends with 1
         _guarded(lambda _: 0, [], takes_paths=False)
     except OSError as error:  # of its text, where the disk is full
-        _close_if_full()
+        _close_if_full(error)
         _fail(system_fault(error))
     except (flags.Error, InputError, ValueError) as error:  # absl has a ValueError for --noFLAG=1
         _fail(error)
@@ -111,12 +112,18 @@ def _fail(error, end=SystemExit):
     raise end(2)
 
 
-def _close_if_full():
-    """Forget standard output where it takes no more: Python would try again as it ends, and make the exit code 120."""
+def _close_if_full(error):
+    """Forget standard output where it takes no more: Python would try again as it ends, and make the exit code 120.
+
+    Where it is a pipe whose reader has ended, as of `| head`, the process ends without a word.
+    """
     try:
         sys.stdout.flush()
     except OSError:
         sys.stdout = None
+    if isinstance(error, BrokenPipeError):
+        sys.stdout = None
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def _say(line):
