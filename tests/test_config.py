@@ -45,10 +45,10 @@ def test_setting_names_are_unique_over_all_sections():
         ),
         (lambda: Config(augment=AugmentConfig(views=3)), "batch_size must be a multiple of views"),
         (
-            lambda: DistillConfig(unlabelled_dir="street"),
+            lambda: DistillConfig(unlabelled_dir="street").check_used(),
             "--unlabelled_dir says how a model is taught, or what by: pass",
         ),
-        (lambda: DistillConfig(label_share=0.5), "--label_share says how a model is taught"),
+        (lambda: DistillConfig(label_share=0.5).check_used(), "--label_share says how a model is taught"),
         (lambda: TrainConfig(deterministic=1), "deterministic must be bool"),
         (lambda: ModelConfig(yamnet_classes=("dog_bark",)), "yamnet_classes must be like dog_bark=70"),
         (lambda: ModelConfig(yamnet_classes=("dog_bark=521",)), "indices below 521. Received: dog_bark=521"),

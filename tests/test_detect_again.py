@@ -3,6 +3,7 @@
 import datetime
 import re
 import shutil
+import types
 
 import nights
 import numpy as np
@@ -14,6 +15,7 @@ from nights import flags
 from running import ROOT, TINY, command
 from urbansound import files
 from urbansound.errors import InputError
+from urbansound.inference import output
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,15 @@ def test_a_recording_whose_path_another_command_writes_otherwise_is_in_the_table
         assert f"; tables of 1 recording, {len(events)} events" in done.stderr
         assert f"recordings: 1, 20 s of sound; events: {len(events)};" in done.stderr
         assert events.path.str.startswith(path).all()
+
+
+def test_of_a_recording_s_entries_the_newest_counts():
+    def entry(path, modified):
+        names = dict.fromkeys(output.ENTRY_KEYS) | {"path": path, "modified": modified}
+        return names | {"absolute": "/night/a.wav", "events": [], "seconds": 1.0}
+
+    journal = types.SimpleNamespace(entries=[entry("a.wav", 1), entry("./a.wav", 2), entry("a.wav", 3)], path="journal")
+    assert [one["modified"] for one in output.entries_of(journal).values()] == [2, 3]
 
 
 def test_a_recording_that_is_given_twice_is_listened_to_once(home):

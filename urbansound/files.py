@@ -22,7 +22,7 @@ except ImportError:  # Windows
 # Columns of names, which are text even where they look like a number or a missing value ("None", "NA", "1e5").
 NAMES = (
     *("path", "label", "recording", "predicted", "second", "third", "fault"),
-    *("stage", "run_dir", "architectures", "origin", "sha256", "condition"),
+    *("stage", "run_dir", "architectures", "origin", "data_sets", "sha256", "condition"),
 )
 TYPES = {"salience": "Int64", "seconds": float}
 MAX_TEXT_BYTES = 2**24

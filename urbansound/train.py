@@ -56,6 +56,7 @@ def _new(settings):
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     run = teachers.new_run(path, settings, class_names, clips, skipped)
+    prepare.say_if_alone(clips)
     data, made_up = settings.data, datasets.dataset(settings.data.dataset).made_up
     name = "SYNTHETIC sounds" if made_up else shown(f"{data.dataset} {data.csv or data.data_dir or ''}".strip())
     used = int((clips.split != splits.LEFT_OUT).sum())

@@ -58,6 +58,7 @@ def test_clips_that_the_program_made_are_made_again_where_the_cache_was_deleted(
     shutil.move(tones, tmp_path / "gone")
     with pytest.raises(InputError, match="no such file"):
         prepare.cache_entries(run.clips, run.config)
+    run = dataclasses.replace(run, places={"cache_dir": str(tmp_path)})  # where the clips lay
     made_up = dataclasses.replace(datasets.dataset("folder"), made_up=True)
     monkeypatch.setattr(datasets, "dataset", lambda _: made_up)
     monkeypatch.setattr(datasets, "load", lambda _: shutil.move(tmp_path / "gone", tones))
@@ -110,11 +111,12 @@ def test_the_same_bytes_in_training_and_in_test_are_refused(tones, tmp_path):
 
 
 def test_clips_of_which_nobody_says_that_they_are_of_one_recording_are_said_to_be_alone(tones, tmp_path, capsys):
-    prepare.prepare(config_of(tones, tmp_path, **table_of(tones, fold=lambda label, place: place % 5 + 1)))
+    settings = table_of(tones, fold=lambda label, place: place % 5 + 1)
+    prepare.say_if_alone(prepare.prepare(config_of(tones, tmp_path, **settings))[1])
     assert prepare.ALONE in capsys.readouterr().err
     (tones / "clips.csv").unlink()
     settings = table_of(tones, recording=lambda label, place: f"{label}{place // 2}")
-    prepare.prepare(config_of(tones, tmp_path, **settings))
+    prepare.say_if_alone(prepare.prepare(config_of(tones, tmp_path, **settings))[1])
     assert prepare.ALONE not in capsys.readouterr().err
 
 

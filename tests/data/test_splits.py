@@ -147,7 +147,7 @@ def test_recordings_of_several_classes_leave_each_class_something_to_train_on():
         (
             [("a", 1, "1"), ("a", 2, "2"), ("b", 1, "3")],
             {},
-            "class 'b' has no training clip: clips of 1 recordings, all in test_fold=1; add recordings of it",
+            "class 'b' has no training clip, since none of its 1 recordings is left for training; add recordings of it",
         ),
         ([("a", 1, "1"), ("b", 1, "2")], {}, "class 'a' has no training clip"),
         ([("a", 1, "1"), ("a", 2, "2"), ("b", 2, "3")], {}, "no clip is left to validate on"),

@@ -80,6 +80,21 @@ def test_a_cross_validation_goes_on_with_a_moved_teacher_and_ends_without_one(ta
         crossval("S", [1], teacher=("nowhere",))
 
 
+def test_a_trained_fold_needs_its_teacher_no_more_though_those_of_others_are_there(taught, crossval, tmp_path):
+    path = tmp_path / "S/fold_1"
+    finish(path)
+    shutil.rmtree(taught[0] / "fold_1")
+    assert crossval("S", [1], teacher=(str(taught[0]),)) == [path]
+
+
+def test_what_else_lies_in_the_folder_of_a_cross_validation_is_left_alone(crossval, tmp_path):
+    (path,) = crossval("S", [1])
+    for name, content in (("other", "{}"), ("search", '{"a": 1}')):
+        (tmp_path / "S" / name).mkdir()
+        (tmp_path / "S" / name / "config.json").write_text(content)
+    assert crossval("S", [1]) == [path]
+
+
 def test_other_clips_are_refused_on_a_cross_validation(clips, crossval, tmp_path):
     (path,) = crossval("S", [1])
     finish(path)

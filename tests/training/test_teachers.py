@@ -169,6 +169,30 @@ def test_a_teacher_whose_clips_are_gone_may_teach_only_where_names_of_recordings
         new(copy.path, "other_recordings")
 
 
+def test_of_a_random_split_names_of_recordings_tell_nothing(teacher, new, tmp_path):
+    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
+    gone = copy.clips.assign(path=[f"/gone/{n}.wav" for n in range(len(copy.clips))])
+    gone.to_csv(copy.file("clips.csv"), index=False)
+    with pytest.raises(InputError, match="files that it was trained on are gone"):
+        new(copy.path, split="random", val_fraction=0.0)
+
+
+def test_a_run_goes_on_though_what_its_teacher_was_trained_on_is_gone(teacher, new, tmp_path):
+    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
+    run = new(copy.path)
+    gone = copy.clips.assign(path="/gone.wav", recording="other")
+    gone.to_csv(copy.file("clips.csv"), index=False)
+    assert [one.path for one in teachers.of_run(run)] == [copy.path]
+
+
+def test_of_a_folder_of_runs_the_one_that_taught_is_found_again(teacher, new, tmp_path):
+    shutil.copytree(teacher.path, tmp_path / "folds/fold_2")
+    run = new(tmp_path / "folds")
+    first = Run(shutil.copytree(teacher.path, tmp_path / "folds/fold_1"))
+    first.file("model.keras").write_bytes(b"other")
+    assert [one.path.name for one in teachers.of_run(run)] == ["fold_2"]
+
+
 def test_a_network_without_a_dense_layer_may_not_teach(teacher, new, tmp_path):
     copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
     log_mel = keras.Input(copy.load_model().input_shape[1:])

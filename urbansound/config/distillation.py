@@ -41,7 +41,8 @@ class DistillConfig(Checked):
         "none that test clips were cut from",
     )
 
-    def _check(self):
+    def check_used(self):
+        """Raise InputError where a setting changes nothing, since there is no teacher; older runs may have such."""
         if self.teacher:
             return
         for field in dataclasses.fields(self):

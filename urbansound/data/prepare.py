@@ -64,8 +64,6 @@ def find(config):
     found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)
-    if found.clips.recording.is_unique:
-        print(ALONE, file=sys.stderr)
     splits.check_folds(found.clips, config.data)
     entries, faults = _decode(found.clips.path, config)
     if len(faults) and config.data.bad_clips == "fail":
@@ -140,7 +138,8 @@ def check_clips(clips, config):
     """Raise InputError where a clip of a run is gone, or has another size than when the run was made."""
     paths = clips.path.tolist()
     missing = [path for path in paths if not os.path.isfile(path)]
-    if missing and datasets.dataset(config.data.dataset).made_up:
+    cache_dir = os.path.join(os.path.abspath(config.data.cache_dir), "")
+    if missing and datasets.dataset(config.data.dataset).made_up and missing[0].startswith(cache_dir):
         datasets.load(config.data)  # made again: they lay in the cache, which may be deleted
         missing = [path for path in missing if not os.path.isfile(path)]
     if missing:
@@ -182,6 +181,12 @@ def _fault(path):
         return "no such file"
     whole = os.path.abspath(path)
     return None if whole == audio_files.as_text(whole) else "its path is not UTF-8"
+
+
+def say_if_alone(clips):
+    """Say on stderr where each clip of a run's table counts as a recording of its own."""
+    if clips.recording.is_unique:
+        print(ALONE, file=sys.stderr)
 
 
 def counts(clips):

@@ -203,10 +203,9 @@ def _check_split(clips, catalog, config):
     for name in catalog.class_names:
         if name not in trained:
             count = clips.recording[of_clips.index[of_clips == name]].nunique()
-            validated = "" if config.val_fold is None else f" and val_fold={config.val_fold}"
             raise InputError(
-                f"class '{name}' has no training clip: clips of {count} recordings, all in test_fold="
-                f"{config.test_fold}{validated}; add recordings of it or remove the class"
+                f"class '{name}' has no training clip, since none of its {count} recordings is left for training; add "
+                "recordings of it or remove the class"
             )
     if config.validates and not (clips.split == VALIDATION).any():
         raise InputError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from pathlib import Path
 
 from urbansound.data import datasets, prepare, splits, unlabelled
@@ -15,6 +16,7 @@ from urbansound.run import Run
 from urbansound.training import begun, fit, teachers
 
 RANDOM = "random"
+NAME = re.compile(rf"(fold|{RANDOM})_\d+")  # of a run's directory
 
 
 def cross_validate(path, config, protocol, test_folds=None, random_splits=None, jobs=1):
@@ -45,6 +47,7 @@ def cross_validate(path, config, protocol, test_folds=None, random_splits=None, 
     fit.check_weights(config)
     found = functools.cache(lambda: prepare.find(next(iter(configs.values()))))  # once for all, if a run is missing
     runs = _begin(path, config, configs, lambda planned: prepare.split(found(), planned))
+    prepare.say_if_alone(next(iter(runs.values())).clips)
     with lock(path):
         return _finish(path, runs, protocol, jobs)
 
@@ -55,7 +58,7 @@ def _begin(path, config, configs, prepared):
     Raises:
       InputError: as `cross_validate`.
     """
-    folders = teachers.runs_in(path)
+    folders = [folder for folder in teachers.runs_in(path) if NAME.fullmatch(folder.name)]
     names = {name for folder in folders for name in Run.open(folder).config.distill.teacher}
     kept = {
         folder.name: processes.begin(folder, configs[folder.name], names=names)

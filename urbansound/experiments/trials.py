@@ -72,7 +72,8 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
 
 def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
     study = _study(path, distributions, config, splits)
-    _check_first(path, config, len(study.get_trials(states=list(STATES))) < n_trials)
+    if study.get_trials(states=[TrialState.RUNNING]) or len(study.get_trials(states=list(STATES))) < n_trials:
+        _check_first(path, config)
     while True:
         trials = _table(study, path, targets.of(config.model.targets).measure)
         done = len(study.get_trials(states=list(STATES)))
@@ -87,15 +88,14 @@ def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
         _try(study, trial, path, config, splits, jobs, on_runs)
 
 
-def _check_first(path, config, goes_on):
+def _check_first(path, config):
     """Raise InputError where later trials would learn from other clips or teachers than the first run of a search."""
     first = path / "trials/0/split_0"
     if not (first / "config.json").exists():
         return
     run = begun.reopened(first, config.flat())
-    if goes_on:
-        _, clips, _ = prepare.prepare(config)
-        begun.check_alike(run, clips, unlabelled.recordings(config)[0])
+    _, clips, _ = prepare.prepare(config)
+    begun.check_alike(run, clips, unlabelled.recordings(config)[0])
 
 
 def _continued(study, stopped, distributions):

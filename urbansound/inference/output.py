@@ -169,6 +169,7 @@ class Output:
             for place in outdated:
                 place.unlink(missing_ok=True)
         self._journal.add(entry)
+        self.entries.pop(entry["path"], None)  # the newest is last
         self.entries[entry["path"]] = entry
 
     def mend(self, path, entry):
@@ -210,7 +211,11 @@ def entries_of(journal):
     """
     if not all(entry.keys() >= ENTRY_KEYS for entry in journal.entries):
         raise InputError(f"{journal.path}: damaged; delete it to begin anew")
-    return {entry["path"]: entry for entry in journal.entries}
+    entries = {}
+    for entry in journal.entries:
+        entries.pop(entry["path"], None)  # the newest is last
+        entries[entry["path"]] = entry
+    return entries
 
 
 def _file(entry):

@@ -50,6 +50,8 @@ def check_alike(run, clips, recordings):
 
 def _check_same(run, own, others, columns):
     columns = ["path", *(name for name in columns if name in own and name in others)]
+    if own[columns].equals(others[columns]):
+        return
     one, other = (_rows(table.assign(path=_names(table.path))[columns]) for table in (own, others))
     if apart := sorted(one ^ other):
         raise InputError(
@@ -76,7 +78,7 @@ def _check_teachers(run, named, names):
     if len(named) != len(taught):
         raise InputError(f"{run.path}: was begun with other teachers than the {len(named)} named; name those")
     for path, (place, digest) in zip(named, taught, strict=True):
-        if path in names and not os.path.exists(path):
+        if path in names and not (os.path.exists(path) and os.path.exists(place)):
             continue
         folders = sorted(teachers.folders(Path(path)), key=lambda folder: folder.name != Path(place).name)
         runs = [other for other in map(Run, folders) if other.file("model.keras").is_file()]

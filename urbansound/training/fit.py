@@ -51,7 +51,8 @@ def build(config, n_classes):
 
 
 def check_weights(config):
-    """Raise InputError, before any work, where published weights can't be had, or a network can't be taught."""
+    """Raise InputError, before any work, where published weights can't be had, or what teaches is of no use."""
+    config.distill.check_used()
     _, networks = build(config, n_classes=2)
     models.load_weights(networks, config.model)
     for _, network in networks if config.distill.teacher else ():

@@ -1,5 +1,6 @@
 """Trained runs that teach another: which they are, whether they may, what is kept of them."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -21,11 +22,11 @@ def new_run(path, config, class_names, clips, skipped):
       InputError: as `Run.create` and `parts.embedding`; a teacher is no trained run, has other classes, or was or may
         have been trained on clips that this run is measured on; recordings without labels are such clips.
     """
+    config.distill.check_used()
     runs = opened(config, class_names, clips)
     rows = table(runs)
-    for run in runs:
-        for network, _ in ensemble.leaves(run.load_model(calibrated=False)):
-            parts.embedding(network)  # refused before there is a run
+    for run, digest in zip(runs, rows.get("sha256", ()), strict=True):
+        _check_networks(run.path, digest)
     recordings, _ = unlabelled.recordings(config)
     if recordings is not None:
         _check_unlabelled(config, recordings, clips)
@@ -66,11 +67,14 @@ def of_run(run):
         raise InputError(f"{run.path}: was begun with other teachers than the {len(named)} named; name those")
     if not named:
         return []
-    found = tuple(path if os.path.exists(path) else begun for path, begun in zip(named, known.run_dir, strict=True))
-    runs = opened(config.with_settings(teacher=found), run.class_names, run.clips)
-    for teacher, digest in zip(runs, known.sha256, strict=True):
-        if digest_of(teacher) != digest:
-            raise InputError(f"{teacher.path}: holds another model than when {run.path} was begun; put that back")
+    runs = []
+    for path, begun, digest in zip(named, known.run_dir, known.sha256, strict=True):
+        found = [Run.open(folder) for folder in folders(Path(path if os.path.exists(path) else begun))]
+        trained = [teacher for teacher in found if teacher.file("model.keras").is_file()] or found
+        same = [teacher for teacher in trained if digest_of(teacher) == digest]
+        if not same:
+            raise InputError(f"{trained[0].path}: holds another model than when {run.path} was begun; put that back")
+        runs.append(same[0])
     return runs
 
 
@@ -89,6 +93,13 @@ def table(runs):
     return pd.DataFrame(rows)
 
 
+@functools.cache
+def _check_networks(path, digest):
+    """Raise InputError where a network of the run at `path`, whose model has that digest, has no embedding."""
+    for network, _ in ensemble.leaves(Run(path).load_model(calibrated=False)):
+        parts.embedding(network)
+
+
 def origin(run):
     """Whose published weights a run's model starts from, and by whom it was taught, in words; "" for neither."""
     origins = set(models.origins(run.architectures, run.config.model))
@@ -98,8 +109,13 @@ def origin(run):
 
 def data_sets(run):
     """Names of the data sets of whose clips a run's model knows: its own first, then its teachers'."""
-    taught = () if run.teachers is None else run.teachers.get("data_sets", ())  # which older runs lack
-    return list(dict.fromkeys([run.config.data.dataset, *filter(None, ";".join(taught).split(";"))]))
+    known, names = run.teachers, [run.config.data.dataset]
+    for teacher in () if known is None else known.itertuples():
+        if told := getattr(teacher, "data_sets", ""):
+            names += told.split(";")
+        elif (Path(teacher.run_dir) / "config.json").is_file():  # the run is older than that column
+            names += data_sets(Run(teacher.run_dir))
+    return list(dict.fromkeys(names))
 
 
 def digest_of(run):
@@ -145,11 +161,12 @@ def _fault(run, config, class_names, clips):
         generations = list(_generations(run))
     except InputError as error:
         return str(error)
-    if unknown := next(filter(None, (_unknown(one, clips) for one in generations)), ""):
+    clips_alone = config.data.split == "random"
+    if unknown := next(filter(None, (_unknown(one, clips, clips_alone) for one in generations)), ""):
         return unknown
     for split, kinds in ((splits.TEST, (splits.TRAIN, splits.VALIDATION)), (splits.VALIDATION, (splits.TRAIN,))):
         measured = clips[clips.split == split]
-        known = set().union(*(_known(measured, one, kinds, config.data.split == "random") for one in generations))
+        known = set().union(*(_known(measured, one, kinds, clips_alone) for one in generations))
         if known:
             return (
                 f"it was trained on {len(known)} {split} clips of this one, whose accuracy would flatter; "
@@ -175,12 +192,15 @@ def _generations(run):
         yield from _generations(teacher)
 
 
-def _unknown(run, clips):
-    """Why nobody can tell whether a run was trained on some of `clips`; "" where that can be told."""
+def _unknown(run, clips, clips_alone):
+    """Why nobody can tell whether a run was trained on some of `clips`; "" where that can be told.
+
+    Names of recordings tell, unless `clips_alone`; else a file has to be there.
+    """
     heard = unlabelled.of_run(run)
     learned = [] if heard is None else unlabelled.paths(heard)
     own = run.clips[run.clips.split.isin((splits.TRAIN, splits.VALIDATION))]
-    if not own.recording.isin(clips.recording).any():  # else the names of recordings tell
+    if clips_alone or not own.recording.isin(clips.recording).all():
         learned += own.path.tolist()
     gone = [path for path in learned if not os.path.isfile(path)]
     if not gone:
