@@ -72,8 +72,8 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
 
 def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
     study = _study(path, distributions, config, splits)
-    if study.get_trials(states=[TrialState.RUNNING]) or len(study.get_trials(states=list(STATES))) < n_trials:
-        _check_first(path, config)
+    running, done = (len(study.get_trials(states=states)) for states in ([TrialState.RUNNING], list(STATES)))
+    _check_first(path, config, goes_on=running or done < n_trials)
     while True:
         trials = _table(study, path, targets.of(config.model.targets).measure)
         done = len(study.get_trials(states=list(STATES)))
@@ -88,14 +88,15 @@ def _search(path, config, distributions, n_trials, splits, jobs, on_progress):
         _try(study, trial, path, config, splits, jobs, on_runs)
 
 
-def _check_first(path, config):
+def _check_first(path, config, goes_on):
     """Raise InputError where later trials would learn from other clips or teachers than the first run of a search."""
     first = path / "trials/0/split_0"
-    if not (first / "config.json").exists():
+    if not (first / "config.json").exists() or not (goes_on or _kept(path).differences(config)):
         return
     run = begun.reopened(first, config.flat())
-    _, clips, _ = prepare.prepare(config)
-    begun.check_alike(run, clips, unlabelled.recordings(config)[0])
+    if goes_on:
+        _, clips, _ = prepare.prepare(config)
+        begun.check_alike(run, clips, unlabelled.recordings(config)[0])
 
 
 def _continued(study, stopped, distributions):
@@ -116,9 +117,14 @@ def _begin(path, config, space_path):
             shutil.copyfile(space_path, folder / kept_space.name)
             write_json(folder / kept_config.name, dataclasses.asdict(config))
         return
-    processes.check_settings(path, Config.from_dict(read_json(kept_config)), config)
+    processes.check_settings(path, _kept(path), config)
     if kept_space.read_bytes() != Path(space_path).read_bytes():
         raise InputError(f"{path} was begun with another space; pass --space={kept_space}, or another --run_dir")
+
+
+def _kept(path):
+    """The Config that a search was begun with."""
+    return Config.from_dict(read_json(path / "config.json"))
 
 
 class _Held:
