@@ -121,9 +121,7 @@ def _data(run, report):
 
 def _named(teacher):
     """A row of a run's teachers, in words."""
-    named = f"a trained {teacher.architectures}{f' ({teacher.origin})' if teacher.origin else ''}"
-    names = filter(None, getattr(teacher, "data_sets", "").split(";"))
-    return "; ".join([named, *(f"it learned from {provenance.source(name).rstrip('.')}" for name in names)])
+    return f"a trained {teacher.architectures}{f' ({teacher.origin})' if teacher.origin else ''}"
 
 
 def _results(report):

@@ -32,6 +32,14 @@ def new(tone_folder, tmp_path):
     return make
 
 
+def without_clips(run, tmp_path, **columns):
+    """The Run of a copy of `run` whose clips are gone; `columns` of their table are others."""
+    copy = Run(shutil.copytree(run.path, tmp_path / "copy", dirs_exist_ok=True))
+    paths = [f"/gone/{n}.wav" for n in range(len(run.clips))]
+    run.clips.assign(path=paths, **columns).to_csv(copy.file("clips.csv"), index=False)
+    return copy
+
+
 def shared(run, other, split, kinds):
     """How many clips of a run's split are of recordings that the other one has in `kinds`."""
     known = set(other.clips.recording[other.clips.split.isin(kinds)])
@@ -160,19 +168,15 @@ def test_a_teacher_whose_recordings_without_labels_are_gone_may_not_teach(teache
 
 
 def test_a_teacher_whose_clips_are_gone_may_teach_only_where_names_of_recordings_tell(teacher, new, tmp_path):
-    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
-    gone = copy.clips.assign(path=[f"/gone/{n}.wav" for n in range(len(copy.clips))])
-    gone.to_csv(copy.file("clips.csv"), index=False)
+    copy = without_clips(teacher, tmp_path)
     new(copy.path, "same_recordings")
-    gone.assign(recording=[f"other {n}" for n in range(len(gone))]).to_csv(copy.file("clips.csv"), index=False)
+    copy = without_clips(teacher, tmp_path, recording="other")
     with pytest.raises(InputError, match=r"files that it was trained on are gone, such as /gone/\d+.wav"):
         new(copy.path, "other_recordings")
 
 
 def test_of_a_random_split_names_of_recordings_tell_nothing(teacher, new, tmp_path):
-    copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
-    gone = copy.clips.assign(path=[f"/gone/{n}.wav" for n in range(len(copy.clips))])
-    gone.to_csv(copy.file("clips.csv"), index=False)
+    copy = without_clips(teacher, tmp_path)
     with pytest.raises(InputError, match="files that it was trained on are gone"):
         new(copy.path, split="random", val_fraction=0.0)
 
@@ -180,8 +184,7 @@ def test_of_a_random_split_names_of_recordings_tell_nothing(teacher, new, tmp_pa
 def test_a_run_goes_on_though_what_its_teacher_was_trained_on_is_gone(teacher, new, tmp_path):
     copy = Run(shutil.copytree(teacher.path, tmp_path / "copy"))
     run = new(copy.path)
-    gone = copy.clips.assign(path="/gone.wav", recording="other")
-    gone.to_csv(copy.file("clips.csv"), index=False)
+    without_clips(teacher, tmp_path, recording="other")
     assert [one.path for one in teachers.of_run(run)] == [copy.path]
 
 

@@ -169,8 +169,7 @@ class Output:
             for place in outdated:
                 place.unlink(missing_ok=True)
         self._journal.add(entry)
-        self.entries.pop(entry["path"], None)  # the newest is last
-        self.entries[entry["path"]] = entry
+        _put(self.entries, entry)
 
     def mend(self, path, entry):
         """Write the tables of a recording that is done which are not there: of another form, or deleted."""
@@ -213,9 +212,14 @@ def entries_of(journal):
         raise InputError(f"{journal.path}: damaged; delete it to begin anew")
     entries = {}
     for entry in journal.entries:
-        entries.pop(entry["path"], None)  # the newest is last
-        entries[entry["path"]] = entry
+        _put(entries, entry)
     return entries
+
+
+def _put(entries, entry):
+    """Put an entry behind all others, in place of an older one of its path."""
+    entries.pop(entry["path"], None)
+    entries[entry["path"]] = entry
 
 
 def _file(entry):
