@@ -11,11 +11,12 @@ import numpy as np
 from export import measurement, model_card, report
 from export.formats import Job
 from urbansound.audio.length import fit_length
-from urbansound.data import cache
+from urbansound.data import cache, splits
+from urbansound.data.prepare import cache_entries, clips_of
 from urbansound.errors import InputError, system_fault
 from urbansound.files import check_folder, new_folder, write_text
 from urbansound.inference.description import BELIEF, LABELS, Description
-from urbansound.inference.evaluation import clips_of, score_entries
+from urbansound.inference.evaluation import score_entries
 from urbansound.report.tables import headline, measure_of, percent
 from urbansound.training import teachers
 
@@ -40,7 +41,7 @@ def export(run, classifier, out, name, formats, max_accuracy_drop):
     out = Path(out)
     _check(out, name)
     with new_folder(out) as folder:
-        clips, entries, targets = clips_of(run, "test")
+        clips, entries, targets = clips_of(run, splits.TEST)
         expected = score_entries(entries, classifier)
         keras = measurement.baseline(classifier, expected, targets, clips.recording)
         print(f"Keras: {headline(keras)}")
@@ -97,8 +98,8 @@ def _say_what_lacks(out, lost, failed, max_accuracy_drop):
     faults = [f"{name} could not be made ({fault})" for name, fault in failed.items()]
     if lost:
         faults.append(
-            f"{', '.join(lost)} lost more than {max_accuracy_drop:g} points on the test clips and was not kept; allow "
-            "it by a larger --max_accuracy_drop"
+            f"not kept, since they lost more than {max_accuracy_drop:g} points on the test clips: {', '.join(lost)}; "
+            "allow it by a larger --max_accuracy_drop"
         )
     if faults:
         raise InputError(f"{'; '.join(faults)} (the rest is in {out}, with report.md)")
@@ -106,10 +107,11 @@ def _say_what_lacks(out, lost, failed, max_accuracy_drop):
 
 def _windows(run, classifier, most):
     """Training clips, evenly from all: float32 [at most `most`, clip_samples]."""
-    _, entries, _ = clips_of(run, "train")
-    chosen = np.unique(np.linspace(0, len(entries) - 1, most).astype(int))
+    clips = run.clips[run.clips.split == splits.TRAIN]
+    chosen = clips.iloc[np.unique(np.linspace(0, len(clips) - 1, most).astype(int))]
     samples = classifier.audio.clip_samples
-    return np.stack([fit_length(cache.read(entries[i]), samples, classifier.short_clips) for i in chosen])
+    waveforms = map(cache.read, cache_entries(chosen, run.config))
+    return np.stack([fit_length(waveform, samples, classifier.short_clips) for waveform in waveforms])
 
 
 def _remove(paths):

@@ -60,6 +60,8 @@ def _what(classifier, report):
         f"{', '.join(map(markdown, names))}. The SavedModel splits longer audio into such windows, "
         f"{classifier.hop / classifier.audio.sample_rate:g} s from one to the next, and averages their scores. The "
         ".tflite files take one window.",
+        "",
+        *[f"- `{name}`: {models.architecture(name).summary}" for name in dict.fromkeys(classifier.architectures)],
     ]
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from export import provenance
 from export.measurement import too_much_lost
@@ -122,7 +121,7 @@ def picture(report):
     """Accuracy with its interval, size and latency, a row per file, as a matplotlib Figure."""
     files, keras = report["files"], report["keras"]
     places = np.arange(len(files))
-    figure = Figure(figsize=(10, 1.6 + 0.42 * len(files)), dpi=style.DOTS_PER_INCH, layout="constrained")
+    figure = style.new_figure(10, 1.6 + 0.42 * len(files))
     accuracy, size, latency = figure.subplots(1, 3, sharey=True, width_ratios=[4, 3, 3])
     _accuracy_panel(accuracy, places, files, keras)
     sizes = [file["bytes"] / 1000 for file in files]

@@ -49,6 +49,14 @@ def test_setting_names_are_unique_over_all_sections():
             "--unlabelled_dir says how a model is taught, or what by: pass",
         ),
         (lambda: DistillConfig(label_share=0.5).check_used(), "--label_share says how a model is taught"),
+        (
+            lambda: Config(augment=AugmentConfig(noise_dir="street")).check_used(),
+            "--noise_dir is not used: pass --noise_probability",
+        ),
+        (
+            lambda: Config().with_settings(noise_alone=0.1, class_weights="balanced").check_used(),
+            "noise has all alike: with --noise_alone pass --class_weights=none",
+        ),
         (lambda: TrainConfig(deterministic=1), "deterministic must be bool"),
         (lambda: ModelConfig(yamnet_classes=("dog_bark",)), "yamnet_classes must be like dog_bark=70"),
         (lambda: ModelConfig(yamnet_classes=("dog_bark=521",)), "indices below 521. Received: dog_bark=521"),

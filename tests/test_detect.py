@@ -245,8 +245,7 @@ def test_patterns_choose_recordings(home):
 
 def test_helpshort_says_what_is_required():
     done = process("detect", "--helpshort")
-    assert "--model: required: run directory" in done.stdout
-    assert "--out: required, except with --live: folder" in done.stdout
+    assert "--model is required, and so are --out and a recording, except with --live." in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import datetime
 import re
 import shutil
+import sys
 import types
 
 import nights
@@ -71,8 +72,8 @@ def test_of_a_recording_s_entries_the_newest_counts():
         names = dict.fromkeys(output.ENTRY_KEYS) | {"path": path, "modified": modified}
         return names | {"absolute": "/night/a.wav", "events": [], "seconds": 1.0}
 
-    journal = types.SimpleNamespace(entries=[entry("a.wav", 1), entry("./a.wav", 2), entry("a.wav", 3)], path="journal")
-    assert [one["modified"] for one in output.entries_of(journal).values()] == [2, 3]
+    lines = [entry("a.wav", 1), entry("./a.wav", 2), entry("a.wav", 3)]
+    assert [one["modified"] for one in output.entries_of("journal", lines).values()] == [2, 3]
 
 
 def test_a_recording_that_is_given_twice_is_listened_to_once(home):
@@ -95,7 +96,7 @@ def test_what_could_not_be_read_is_tried_again(home, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("urbansound.inference.clips.write_excerpts", refused)
         done = command("detect", *given, cwd=tmp_path)
-    assert (done.returncode, "clips could not be cut" in done.stderr) == (2, True)
+    assert (done.returncode, "clips that could not be cut" in done.stderr) == (2, True)
     done = command("detect", *given, cwd=tmp_path)
     assert (done.returncode, "no new sound" in done.stderr) == (0, True)
     assert len(list((tmp_path / "clips").glob("*/*.wav"))) == len(pd.read_csv(tmp_path / "events/events.csv")) > 0
@@ -214,3 +215,23 @@ def test_clips_are_trained_on_by_the_flag_file_that_readme_names(home):
     assert done.returncode == 0, done.stderr
     split = pd.read_csv(home / "trained/clips.csv").split
     assert set(split) == {"train", "validation", "test"}
+
+
+def test_sound_that_is_no_file_stays_in_the_tables_and_other_sound_leaves_no_old_ones(home, tmp_path, monkeypatch):
+    shutil.copy(home / "night/b.wav", tmp_path / "b.wav")
+    sound, rate = soundfile.read(tmp_path / "b.wav")
+    soundfile.write(tmp_path / "other.wav", sound[: 12 * rate], rate)
+    given = f"--model={home / 'run'}", "--out=events", "--print=none"
+
+    def detect(name, *arguments):
+        with open(tmp_path / name, "rb") as file:
+            monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=file))
+            done = command("detect", *given, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+    detect("b.wav", "--format=csv,sed", "-")
+    assert (tmp_path / "events/recordings/-.sed.tsv").exists()
+    detect("other.wav", "--format=csv", "-")
+    assert not (tmp_path / "events/recordings/-.sed.tsv").exists()
+    detect("b.wav", "b.wav")
+    assert set(pd.read_csv(tmp_path / "events/events.sed.tsv", sep="\t").filename) == {"-", "b.wav"}

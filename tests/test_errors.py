@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from running import TINY, command
 from urbansound import files
-from urbansound.data import cache, sealed
+from urbansound.data import cache, prepare, sealed
 from urbansound.errors import InputError, reason, system_fault
-from urbansound.inference import evaluation
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def run(tone_run, tmp_path):
 
 
 def test_a_cache_entry_that_goes_in_mid_run_ends_evaluation_in_a_line(run, monkeypatch):
-    monkeypatch.setattr(evaluation, "cache_entries", lambda clips, config: [f"{run}/gone.i16"] * len(clips))
+    monkeypatch.setattr(prepare, "cache_entries", lambda clips, config: [f"{run}/gone.i16"] * len(clips))
     done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
     assert done.returncode == 2
     assert "gone.i16" in done.stderr.splitlines()[-1]
@@ -101,7 +100,7 @@ def test_a_cache_entry_that_goes_in_mid_run_ends_evaluation_in_a_line(run, monke
 
 def test_a_cache_entry_that_is_damaged_in_mid_run_ends_evaluation_in_a_line(run, monkeypatch):
     (run / "damaged.i16").write_bytes(bytes(100))
-    monkeypatch.setattr(evaluation, "cache_entries", lambda clips, config: [f"{run}/damaged.i16"] * len(clips))
+    monkeypatch.setattr(prepare, "cache_entries", lambda clips, config: [f"{run}/damaged.i16"] * len(clips))
     done = command("evaluate", f"--run_dir={run}", cwd=run.parent)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == f"error: {run}/damaged.i16 is damaged; start again: it is then made anew"

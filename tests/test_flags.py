@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 from running import command
 from urbansound import flags
 from urbansound.config import Config
+from urbansound.errors import InputError
 
 
 @pytest.fixture
@@ -32,6 +33,8 @@ def test_values_of_each_kind(values):
     assert config.audio.f_max == 8000.0
     assert config.train.deterministic is True
     assert config.augment.noise_snr_db == (-5.0, 5.0)
+    values(["program", "--yamnet_classes=dog_bark=70, siren=390"])
+    assert flags.config_from(values).model.yamnet_classes == ("dog_bark=70", "siren=390")
 
 
 def test_later_wins_over_a_file_of_flags(values, tmp_path):
@@ -47,13 +50,19 @@ def test_later_wins_over_a_file_of_flags(values, tmp_path):
     [
         ("--epochs=many", "must be a whole number"),
         ("--val_fold=x", "must be a whole number, or none"),
-        ("--folds=1,x", "must be ints with commas between"),
+        ("--folds=1,x", "must be whole numbers with commas between"),
         ("--mel_scale=bark", "value should be one of <htk|slaney>"),
     ],
 )
 def test_a_value_that_cannot_be_read(values, argument, message):
     with pytest.raises(absl_flags.IllegalFlagValueError, match=message.replace("|", r"\|")):
         values(["program", argument])
+
+
+def test_a_table_that_the_data_set_does_not_read_is_refused(values):
+    values(["program", "--dataset=folder", "--data_dir=x", "--csv=clips.csv"])
+    with pytest.raises(InputError, match="--dataset=folder reads no table: leave out --csv"):
+        flags.config_from(values)
 
 
 def test_changed_names_only_what_was_given_and_differs(values):
@@ -101,7 +110,7 @@ def test_an_error_quotes_a_long_value_without_its_middle(tmp_path):
     line = refused("--flagfile=long.flags", cwd=tmp_path)
     assert len(line) < 1100
     assert line.startswith("error: flag --noise_snr_db=0,\\x00")
-    assert line.endswith("\\x00: must be floats with commas between")
+    assert line.endswith("\\x00: must be numbers with commas between")
     assert " … " in line
 
 

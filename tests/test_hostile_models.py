@@ -7,15 +7,15 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import create
 
 from urbansound.config import Config
-from urbansound.run import Run
 
 
 @pytest.fixture
 def run(tmp_path):
     clips = pd.DataFrame(columns=["path", "label", "fold", "recording", "salience", "split"])
-    return Run.create(tmp_path / "run", Config(), ["a", "b"], clips, [])
+    return create(tmp_path / "run", Config(), ["a", "b"], clips, [])
 
 
 def model():

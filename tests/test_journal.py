@@ -3,7 +3,7 @@
 import pytest
 
 from urbansound.errors import InputError
-from urbansound.journal import Journal
+from urbansound.journal import Journal, read
 
 
 def test_entries_are_read_back_in_order(tmp_path):
@@ -18,6 +18,9 @@ def test_a_torn_last_line_is_taken_off(torn, tmp_path):
     Journal(tmp_path / "j").add({"path": "a"})
     with open(tmp_path / "j", "ab") as file:
         file.write(torn)
+    written = (tmp_path / "j").read_bytes()
+    assert read(tmp_path / "j") == [{"path": "a"}]
+    assert (tmp_path / "j").read_bytes() == written  # its writer may be at work on that line
     journal = Journal(tmp_path / "j")
     assert journal.entries == [{"path": "a"}]
     journal.add({"path": "b"})

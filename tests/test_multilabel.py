@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +44,13 @@ def test_it_learns_them(home):
     metrics = json.loads((home / "run/metrics.json").read_text())
     assert next(iter(metrics)) == "macro_average_precision"
     assert metrics["macro_average_precision"] > 0.9
+
+
+def test_keras_loads_its_model_as_any_other_and_it_holds_no_optimizer(home):
+    model = keras.models.load_model(home / "run/model.keras")
+    assert not model.compiled
+    weights = 4 * model.count_params()
+    assert (home / "run/model.keras").stat().st_size < weights + 100_000
 
 
 def test_a_table_a_page_and_thresholds_say_so(home):

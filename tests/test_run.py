@@ -10,13 +10,13 @@ import zipfile
 import keras
 import pandas as pd
 import pytest
-from small_run import run_of
+from small_run import create, run_of
 
 from running import ROOT, TINY, command
 from urbansound import run as run_module
 from urbansound.config import Config
+from urbansound.data.prepare import clips_of
 from urbansound.errors import InputError
-from urbansound.inference.evaluation import clips_of
 from urbansound.run import Run
 
 NAMES = ["high", "low", "middle"]
@@ -40,7 +40,8 @@ def killing(rename):
     return renamed
 
 os.replace, os.rename = killing(os.replace), killing(os.rename)
-Run.create(path, Config(), ["high", "low", "middle"], clips, [])
+with Run.creating(path, Config(), ["high", "low", "middle"], clips, []):
+    pass
 """
 
 
@@ -51,7 +52,7 @@ def test_a_run_that_was_killed_while_it_was_made_can_be_made_again(tmp_path):
         process = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
         assert process.returncode == -9, process.stderr
         assert not (tmp_path / "run").exists()
-    run = Run.create(tmp_path / "run", Config(), NAMES, CLIPS, [])
+    run = create(tmp_path / "run", Config(), NAMES, CLIPS, [])
     assert (run.class_names, run.config) == (NAMES, Config())
     assert {path.name for path in tmp_path.iterdir()} == {"run", "clips.csv"}
 
@@ -66,14 +67,14 @@ def test_a_run_dir_that_is_a_file_or_holds_something_or_is_the_working_directory
         (tmp_path / "here", "not empty"),
     ):
         with pytest.raises(InputError, match=message):
-            Run.create(path, Config(), NAMES, CLIPS, [])
+            create(path, Config(), NAMES, CLIPS, [])
     (tmp_path / "empty").mkdir()
-    Run.create(tmp_path / "empty", Config(), NAMES, CLIPS, [])
+    create(tmp_path / "empty", Config(), NAMES, CLIPS, [])
 
 
 @pytest.fixture
 def run(tmp_path):
-    return Run.create(tmp_path / "run", Config(), NAMES, CLIPS, [])
+    return create(tmp_path / "run", Config(), NAMES, CLIPS, [])
 
 
 @pytest.mark.parametrize("text", ["low\nhigh\nmiddle\n", "high\nlow\nlow\n", "high\nlow\n", "high\nlow\nother\n", ""])

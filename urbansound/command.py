@@ -37,7 +37,7 @@ def run(main, takes_paths=False):
 
 
 def default_run_dir(settings, kind=""):
-    """The run directory of a Config where no --run_dir is given: runs/[KIND-]DATASET-MODEL-TIME."""
+    """The run directory of a Config where no --run_dir is given: runs/[KIND]DATASET-MODEL-TIME."""
     return f"runs/{kind}{settings.data.dataset}-{settings.model.model}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
@@ -100,7 +100,8 @@ def _check_flag_files(arguments):
             path = path or "".join(lines[place + 1 : place + 2])
             files += 1
             if deep == FLAG_FILES_DEEP or files > FLAG_FILES:
-                raise InputError(f"{path}: flag files name one another more than {FLAG_FILES_DEEP} deep; join them")
+                most = f"{FLAG_FILES_DEEP} deep, or are more than {FLAG_FILES}"
+                raise InputError(f"{path}: flag files name one another more than {most}; join them")
             waiting.append((read_text(os.path.expanduser(path.strip().strip("\"'"))).splitlines(), deep + 1))
 
 

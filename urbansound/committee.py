@@ -25,7 +25,7 @@ def main(argv):
 
     runs = [Run.open(path) for path in RUN_DIRS.value]
     settings = settings_of(runs)
-    run = combine(runs, RUN_DIR.value or command.default_run_dir(settings))
+    run = combine(runs, settings, RUN_DIR.value or command.default_run_dir(settings))
     print(metrics_table(evaluate(run)))
     print(f"\nreport: {shown(run.file('report.html'))}")
 

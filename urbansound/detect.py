@@ -5,6 +5,8 @@ python -m urbansound.detect --model=urbansound_int8.tflite --format=csv,audacity
 python -m urbansound.detect --model=runs/… --out=events --timeline --clips=clips night/
 python -m urbansound.detect --model=runs/… --live --print=jsonl
 arecord -f S16_LE -r 44100 | python -m urbansound.detect --model=runs/… --out=events --print=jsonl -
+
+--model is required, and so are --out and a recording, except with --live.
 """
 
 import functools
@@ -19,10 +21,8 @@ from urbansound import command
 from urbansound.errors import InputError
 from urbansound.text import shown
 
-MODEL = flags.DEFINE_string("model", None, "required: run directory, SavedModel or .tflite file of python -m export")
-OUT = flags.DEFINE_string(
-    "out", None, "required, except with --live: folder of the tables; the same command goes on with what it holds"
-)
+MODEL = flags.DEFINE_string("model", None, "run directory, SavedModel or .tflite file of python -m export")
+OUT = flags.DEFINE_string("out", None, "folder of the tables; the same command goes on with what it holds")
 FORMAT = flags.DEFINE_list("format", ["csv"], "tables: csv, audacity, raven, kaleidoscope, sed, parquet; scores")
 TIMELINE = flags.DEFINE_bool("timeline", False, "also draw each recording, long ones by the hour, next to its tables")
 CLIPS = flags.DEFINE_string(
@@ -76,10 +76,10 @@ def main(argv):
         raise InputError(f"missing: {', '.join(missing)}; pass {example}")
     if DEVICE.value is not None and not LIVE.value:
         raise InputError("--device is of --live; pass both or none")
-    return _live(_plan()) if LIVE.value else _recordings(_plan(), paths)
+    return _live() if LIVE.value else recordings(paths, MODEL.value, OUT.value, FORMAT.value)
 
 
-def _plan():
+def _plan(model):
     zone, threshold = _zone(TIME_ZONE.value), _threshold(THRESHOLD.value)
     from urbansound.inference.detection import event_settings
     from urbansound.inference.listeners import Plan
@@ -93,7 +93,7 @@ def _plan():
         gap_seconds=GAP_SECONDS.value,
     )
     return Plan(
-        MODEL.value,
+        model,
         WINDOW_SECONDS.value,
         WINDOW_HOP_SECONDS.value,
         settings,
@@ -103,13 +103,15 @@ def _plan():
     )
 
 
-def _recordings(plan, paths):
+def recordings(paths, model, out, formats):
+    """Listen to recordings as the flags say, with this model, into these tables; `main`'s exit code."""
+    plan = _plan(model)
     from urbansound.data import audio_files
     from urbansound.inference.listeners import STANDARD_INPUT
     from urbansound.inference.recordings import detect_all
     from urbansound.progress import bar
 
-    if not any(FORMAT.value):
+    if not any(formats):
         raise InputError("format names no table; pass --format=csv, or leave it out")
     if paths != [STANDARD_INPUT]:
         _check_clips(paths)
@@ -121,13 +123,13 @@ def _recordings(plan, paths):
             print(f"given more than once: {len(found.files) - len(paths)}", file=sys.stderr)
     with bar("listening", unit="recording") as on_progress:
         show = lambda done, total, rate: on_progress(round(done, 2), total, f"{rate:,.0f} times real time")  # noqa: E731
-        summary = detect_all(plan, paths, OUT.value, FORMAT.value, JOBS.value, _printer(PRINT.value), show)
+        summary = detect_all(plan, paths, out, formats, JOBS.value, _printer(PRINT.value), show)
     new = f"listened to {summary.listened:,.0f} s in {summary.took:,.1f} s" if summary.listened else "no new sound"
     counts = zip(summary.combined, ("recording", "event"), strict=True)
     combined = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts)
     print(
         f"recordings: {len(paths)}, {summary.seconds:,.0f} s of sound; events: {summary.events}; {new}; tables of "
-        f"{combined}, in {shown(OUT.value)}",
+        f"{combined}, in {shown(out)}",
         file=sys.stderr,
     )
     for row in summary.faults.itertuples():
@@ -135,7 +137,8 @@ def _recordings(plan, paths):
     return 2 if len(summary.faults) else 0
 
 
-def _live(plan):
+def _live():
+    plan = _plan(MODEL.value)
     from urbansound.inference.live import detect_live
 
     device = int(DEVICE.value) if (DEVICE.value or "").isdecimal() else DEVICE.value

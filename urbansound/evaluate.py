@@ -39,13 +39,21 @@ OFFSETS = flags.DEFINE_boolean(
 )
 SEGMENT_SECONDS = flags.DEFINE_float("segment_seconds", 1.0, "length of a segment", lower_bound=1e-3, upper_bound=1e6)
 PSDS = flags.DEFINE_boolean("psds", False, "also PSDS, of detect's scores; needs pip install sed_scores_eval==0.0.4")
-flags.adopt_module_key_flags(detect)
 flags.set_default(detect.PRINT, "none")
+OF_MICROPHONES = ("live", "device")
+OF_DETECT = [flag.name for flag in flags.FLAGS.get_key_flags_for_module(detect) if flag.name not in OF_MICROPHONES]
+for name in OF_DETECT:
+    flags.declare_key_flag(name)
+OF_RUNS = ("snr_db", "noise_dir", "corruptions", "data_dir", "cache_dir", *OF_MICROPHONES)
+OF_EVENTS = ("recordings", "detected", "collar", "offsets", "segment_seconds", "psds", *OF_DETECT, *OF_MICROPHONES)
 
 
 def main(argv):
     """Evaluate, and print the table per class."""
     del argv
+    for name in OF_EVENTS if EVENTS.value is None else OF_RUNS:
+        if flags.FLAGS[name].present:
+            raise InputError(f"--{name} is of no use {'without' if EVENTS.value is None else 'with'} --events")
     if EVENTS.value is not None:
         return _events()
     if RUN_DIR.value is None:
@@ -87,9 +95,8 @@ def _events():
         psds.package()  # before anything is detected
     known, detected, code = event_evaluation.Known.read(EVENTS.value, RECORDINGS.value), DETECTED.value, 0
     if detected is None:
-        detected, flags.FLAGS.model = out, model
-        flags.FLAGS.format = [*detect.FORMAT.value, "csv", *["scores"] * PSDS.value]
-        code = detect.main(["", RECORDINGS.value])
+        detected, formats = out, [*detect.FORMAT.value, "csv", *["scores"] * PSDS.value]
+        code = detect.recordings([RECORDINGS.value], model, out, formats)
     figures = event_evaluation.measure(known, detected, collars, SEGMENT_SECONDS.value, OFFSETS.value, PSDS.value)
     folder = out or (detected if os.path.isdir(detected) else os.path.dirname(detected))
     write_json(os.path.join(folder, "events_metrics.json"), figures)

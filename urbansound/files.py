@@ -278,7 +278,7 @@ def csv_text(table):
 
 
 def read_csv(path, columns=()):
-    """The DataFrame that `write_csv` wrote to `path`: its columns of NAMES and TYPES, only numbers may be missing.
+    """The DataFrame that `write_csv` wrote to `path`; columns in NAMES are text, those in TYPES of these types.
 
     Raises:
       InputError: there is no such file, it is no such table, or lacks one of `columns`.

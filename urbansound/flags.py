@@ -1,6 +1,6 @@
 """One absl flag per setting of `config`; the only module that knows both.
 
-`define(Config)` at a command's module level, `config_from(flags.FLAGS)` in its main.
+`define()` at a command's module level, `config_from(flags.FLAGS)` in its main.
 """
 
 import dataclasses
@@ -11,9 +11,10 @@ from absl import flags
 from urbansound import models
 from urbansound.config import Config, DataConfig, base_type
 from urbansound.data import datasets
+from urbansound.errors import InputError
 
 NONE = "none"
-# Settings whose choices config.py does not know, since other packages may bring some.
+# Settings whose choices `config` does not know, since other packages may bring some.
 NAMES = {"model": models.names, "dataset": datasets.names}
 
 
@@ -35,7 +36,7 @@ class _SettingParser(flags.ArgumentParser):
         try:
             if typing.get_origin(self._kind) is tuple:
                 element = typing.get_args(self._kind)[0]
-                return tuple(element(item) for item in argument.split(",") if item.strip())
+                return tuple(element(item.strip()) for item in argument.split(",") if item.strip())
             return self._kind(argument)
         except ValueError:
             raise ValueError(f"must be {self.syntactic_help}") from None
@@ -86,17 +87,15 @@ def config_from(values):
         }
     )
     datasets.check(config.data)
+    if config.data.csv is not None and datasets.dataset(config.data.dataset).needs != "csv":
+        raise InputError(f"--dataset={config.data.dataset} reads no table: leave out --csv, or pass --dataset=csv")
     return config
 
 
 def changed(values, config):
     """Names of the settings given on the command line with another value than `config` has."""
-    return [
-        field.name
-        for section in dataclasses.fields(config)
-        for field in dataclasses.fields(section.type)
-        if values[field.name].present and values[field.name].value != getattr(getattr(config, section.name), field.name)
-    ]
+    own = config.flat().items()
+    return [name for name, value in own if values[name].present and values[name].value != value]
 
 
 def _define_flag(field, values):
@@ -113,5 +112,6 @@ def _define_flag(field, values):
 
 def _type_name(kind):
     if typing.get_origin(kind) is tuple:
-        return f"{typing.get_args(kind)[0].__name__}s with commas between"
+        plurals = {int: "whole numbers", float: "numbers", str: "texts"}
+        return f"{plurals[typing.get_args(kind)[0]]} with commas between"
     return {int: "a whole number", float: "a number", str: "text"}[kind]

@@ -24,13 +24,7 @@ class Journal:
     def __init__(self, path):
         self.path = Path(path)
         mend(self.path)
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        try:
-            self.entries = [json.loads(line) for line in lines]
-        except (ValueError, RecursionError):
-            self.entries = [None]
-        if not all(isinstance(entry, dict) for entry in self.entries):
-            raise InputError(f"{path}: damaged; delete it to begin anew")
+        self.entries = read(self.path)
 
     def add(self, entry):
         """Add an entry; it outlives a loss of power."""
@@ -40,6 +34,24 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         self.entries.append(entry)
+
+
+def read(path):
+    """The entries of the journal at `path`, list of dicts; half of a last line, which may be being written, is left.
+
+    Raises:
+      InputError: a line before the last is no JSON object.
+    """
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    if lines and not _is_whole(lines[-1]):
+        lines.pop()
+    try:
+        entries = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        entries = [None]
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f"{path}: damaged; delete it to begin anew")
+    return entries
 
 
 def mend(path):

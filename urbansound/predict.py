@@ -25,7 +25,8 @@ WINDOW_HOP_SECONDS = flags.DEFINE_float(
 THRESHOLD = flags.DEFINE_float(
     "threshold",
     None,
-    "a file whose score is lower is labelled none of these; 0: never; default: the model's own rule, of the run's "
+    "a file whose score is lower is labelled none of these; 0: never; where a file may be of several classes, it is "
+    "labelled with all whose scores are as high; default: the model's own rule, of the run's "
     "thresholds.json, which accepts nine of ten clips of its classes",
     lower_bound=0.0,
     upper_bound=1.0,

@@ -43,7 +43,7 @@ class Run:
                        for accuracy what `targets.measure` is
     members.csv        of an ensemble of runs, instead of history.csv, checkpoints/ and tensorboard/: run_dir,
                        architectures (names with + between), seconds
-    teachers.csv       of a run that others taught: run_dir, architectures, origin, sha256 of each
+    teachers.csv       of a run that others taught: what `training.teachers.table` tells of each
     unlabelled.csv     of a run that was taught on recordings without labels, too: folder, path in it, bytes
     model.keras        the kept epoch: log_mel [batch, frames, n_mels] to scores [batch, classes], not calibrated
     checkpoints/       what `--resume` goes on from, and best-STAGE-EPOCH.keras, of the lowest validation losses
@@ -54,6 +54,7 @@ class Run:
     predictions.csv    a row per test clip
     robustness.csv     accuracy with noise and other corruptions; absent until `evaluate` is asked for it
     report.html        the page, and its pictures next to it
+    train.log          what a training printed that a cross-validation or a search began in the background
 
     Attributes:
       path: of the directory.
@@ -83,20 +84,12 @@ class Run:
         return run
 
     @classmethod
-    def create(cls, path, config, class_names, clips, skipped):
-        """A new run directory with everything that is known before the first epoch.
-
-        Raises:
-          InputError: as `check_free`.
-        """
-        with cls.creating(path, config, class_names, clips, skipped):
-            pass
-        return cls(path)
-
-    @classmethod
     @contextlib.contextmanager
     def creating(cls, path, config, class_names, clips, skipped):
-        """`create` in which more is written: yields the Run, which takes its place when the block succeeds."""
+        """Make a run directory with all that is known before the first epoch; it is there when the block succeeds.
+
+        Yields the Run, into which the block may write more; raises InputError as `check_free`.
+        """
         cls.check_free(path)
         with new_folder(path) as folder:
             run = cls(folder)
@@ -224,7 +217,7 @@ class Run:
     @property
     def temperature(self):
         """What the model's logits are divided by; 1 where no temperature was fitted."""
-        return 1.0 if self.thresholds is None else self.thresholds["temperature"]
+        return (self.thresholds or {"temperature": 1.0})["temperature"]
 
     def load_model(self, calibrated=True):
         """The trained Keras model.
@@ -288,13 +281,19 @@ def _digest(class_names):
     return hashlib.sha256("\n".join(class_names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def together(paths):
+    """(the folder that holds all `paths`, their paths in it)."""
+    paths = list(map(os.path.abspath, paths))
+    folder = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
+    return folder, [os.path.relpath(path, folder) for path in paths]
+
+
 def _moved(paths, folder):
     """Where `paths` lie in `folder`, which holds them or one of the folders that they lay in together."""
-    paths = list(map(os.path.abspath, paths))
-    together = Path(os.path.commonpath(list(map(os.path.dirname, paths))))
-    folder = os.path.abspath(folder)
-    for above in reversed([together, *together.parents]):
-        if os.path.isfile(os.path.join(folder, os.path.relpath(paths[0], above))):
-            return [os.path.join(folder, os.path.relpath(path, above)) for path in paths]
-    name = os.path.relpath(paths[0], together)
-    raise InputError(f"{folder}: the run's clips are not there (no {name} at its place); pass another --data_dir")
+    before, names = together(paths)
+    folder = Path(os.path.abspath(folder))
+    for above in reversed([before, *before.parents]):
+        moved = str(folder / before.relative_to(above))
+        if os.path.isfile(os.path.join(moved, names[0])):
+            return [os.path.join(moved, name) for name in names]
+    raise InputError(f"{folder}: the run's clips are not there (no {names[0]} at its place); pass another --data_dir")

@@ -53,6 +53,7 @@ def _new(settings):
 
     path = RUN_DIR.value or command.default_run_dir(settings)
     Run.check_free(path)  # before clips are decoded, which may take long
+    settings.check_used()
     fit.check_weights(settings)
     class_names, clips, skipped = prepare.prepare(settings)
     run = teachers.new_run(path, settings, class_names, clips, skipped)

@@ -31,7 +31,7 @@ FORMAT = flags.DEFINE_enum("format", "table", ["table", "csv", "jsonl"], "how th
 TIMEOUT_SECONDS = flags.DEFINE_float("timeout_seconds", 60, "for one file's answer", lower_bound=1)
 
 SIGNATURE = INPUT = "wav_bytes"
-COLUMNS = (("label", "score"), ("second", "second_score"), ("third", "third_score"))
+COLUMNS = (("best", "score"), ("second", "second_score"), ("third", "third_score"))
 ROUNDING = 1e-3  # of scores above 1: a mean of float32, or of a quantised model's
 LONGEST_SECONDS = 86_400
 ANSWER_BYTES = 4 << 20  # at most; ten thousand classes take a tenth

@@ -1,6 +1,6 @@
 """Times a SavedModel in a process of its own, since TensorFlow takes its number of threads once, at its start.
 
-python saved_model_latency.py FOLDER SAMPLES THREADS RUNS
+python latency.py FOLDER SAMPLES THREADS RUNS
 
 Prints milliseconds from one waveform of SAMPLES to its scores, {"median": …, "p95": …}. Needs only TensorFlow.
 """

@@ -11,8 +11,6 @@
 of each output as of each input. Bad input is an InvalidArgumentError for that request.
 """
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from export.serving import warmup
 from urbansound.audio.resample import resample_in_graph
 from urbansound.audio.wav import decode_wav
 from urbansound.errors import InputError
+from urbansound.files import new_folder
 from urbansound.inference.description import Description
 from urbansound.targets import MULTILABEL, NONE, SEPARATOR, THRESHOLD
 
@@ -42,16 +41,10 @@ def write(classifier, folder):
     folder = Path(folder)
     if folder.exists():
         raise InputError(f"{folder}: exists already; remove it or write to another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{os.getpid()}.part.{folder.name}")  # no number: TF Serving passes it over
-    try:
-        part.mkdir()
+    with new_folder(folder) as part:  # whose name is no number: TF Serving passes it over
         _save(classifier, part)
         warmup.write(part, folder.parent.name, classifier.audio)
         _verify(classifier, part)
-        os.rename(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def load(folder):

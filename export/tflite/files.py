@@ -22,7 +22,7 @@ def _write(job, format):
         version="1",
         author="trained with urbansound",
         licence=licence(job.data_sets),
-        description=f"Which of {len(classifier.class_names)} sounds {classifier.audio.clip_seconds:g} seconds hold.",
+        description=f"Scores of {len(classifier.class_names)} sounds in {classifier.audio.clip_seconds:g} s of audio.",
     )
     with replacing(path) as part:
         part.write_bytes(content)

@@ -10,8 +10,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from export.tflite import quantization
 from urbansound.audio.logmel import LEAST_MEAN, hann_window, log_mel, padding
 from urbansound.audio.mel_filterbank import mel_filterbank
 from urbansound.files import replacing, write_json, write_text
@@ -50,10 +50,7 @@ def write(folder, classifier, content, reference_waveforms):
       The paths written.
     """
     folder = Path(folder)
-    interpreter = Interpreter(
-        model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
-    interpreter.allocate_tensors()
+    interpreter = quantization.interpreter(content)
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     constants = _constants(classifier, source["quantization"], target["quantization"])
     arrays = _arrays(classifier.audio)
@@ -61,7 +58,7 @@ def write(folder, classifier, content, reference_waveforms):
     write_text(folder / "frontend.h", _header(constants, arrays, names))
     lists = {name: [_plain(value) for value in array] for name, array in arrays.items()}
     settings = {"explanation": EXPLANATION.splitlines(), **constants, **lists, "class_names": names}
-    write_json(folder / "frontend.json", json.loads(json.dumps(settings)))
+    write_json(folder / "frontend.json", settings)
     vectors = _vectors(interpreter, np.asarray(reference_waveforms, np.float32), classifier.audio)
     with replacing(folder / "reference.npz") as part:
         np.savez_compressed(part, **vectors)

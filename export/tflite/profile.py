@@ -9,8 +9,9 @@ from collections import Counter
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 
+from export.tflite import quantization
 from export.tflite.convert import FRONT_END
 from export.tflite.join import pack, unpack
 from export.tflite.quantization import NAMES, WEIGHTED
@@ -29,10 +30,10 @@ def operations(content):
     """
     model = unpack(content)
     types = {}
-    for graph in model.subgraphs:
-        for op in graph.operators:
+    for number, graph in enumerate(model.subgraphs):
+        for code, op in quantization.codes(model, number):
             kind = _TYPES[graph.tensors[op.outputs[0]].type] if len(op.outputs) else "none"
-            types.setdefault(NAMES[_code(model, op)], Counter())[kind] += 1
+            types.setdefault(NAMES[code], Counter())[kind] += 1
     return [
         {"operation": name, "count": counts.total(), "types": dict(sorted(counts.items()))}
         for name, counts in types.items()
@@ -93,12 +94,7 @@ def arena_bytes(content):
     those that depend only on constants (weights unpacked from float16), which are kept elsewhere. Without
     delegates, as on a device that has none; XNNPACK keeps tensors within its own part of the graph itself.
     """
-    interpreter = Interpreter(
-        model_content=content,
-        num_threads=1,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
+    interpreter = quantization.interpreter(content, num_threads=1)
     graph = unpack(content).subgraphs[0]
     computed, fixed = {int(i) for i in graph.inputs}, set()
     for op in graph.operators:
@@ -126,8 +122,7 @@ def multiply_adds(content):
 
 def _multiply_adds(model, index):
     graph, total = model.subgraphs[index], 0
-    for op in graph.operators:
-        code = _code(model, op)
+    for code, op in quantization.codes(model, index):
         if code == BUILTIN.WHILE:
             turns = _turns(model, op.builtinOptions.condSubgraphIndex)
             body = _multiply_adds(model, op.builtinOptions.bodySubgraphIndex)
@@ -164,8 +159,8 @@ def _turns(model, index):
     """How often a loop runs that counts up from 0 while below a constant; None for another."""
     graph = model.subgraphs[index]
     limits = []
-    for op in graph.operators:
-        if _code(model, op) == BUILTIN.LESS:
+    for code, op in quantization.codes(model, index):
+        if code == BUILTIN.LESS:
             data = model.buffers[graph.tensors[op.inputs[1]].buffer].data
             limits += [] if data is None else [int(np.frombuffer(bytes(data), np.int32)[0])]
     return min(limits, default=None)
@@ -180,7 +175,3 @@ def ready(content, threads):
     noise = noise * 127 if source["dtype"] == np.int8 else noise
     interpreter.set_tensor(source["index"], noise.astype(source["dtype"]))
     return interpreter
-
-
-def _code(model, op):
-    return model.operatorCodes[op.opcodeIndex].builtinCode

@@ -29,6 +29,7 @@ def test_noise_has_its_ratio(snr_db):
 
 def test_noise_on_silence_is_silence():
     assert not corruption.add_noise(np.zeros(10, np.float32), np.ones(10), 0).any()
+    np.testing.assert_array_equal(corruption.add_noise(np.ones(10, np.float32), np.zeros(10), 0), np.ones(10))
 
 
 @pytest.mark.parametrize(

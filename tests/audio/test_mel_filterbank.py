@@ -73,6 +73,11 @@ def test_a_band_without_a_bin_is_an_error_whose_remedy_works():
     assert np.all(mel_filterbank(AudioConfig(**config, n_fft=1024)).max(axis=0) > 0)
 
 
+def test_a_band_that_no_n_fft_fills_is_told_without_the_tables_of_all():
+    with pytest.raises(InputError, match=r"at sample_rate=22050: lower n_mels, or widen f_min to f_max"):
+        mel_filterbank(AudioConfig(f_max=2.0))
+
+
 def test_filters_cannot_be_changed_by_a_caller():
     with pytest.raises(ValueError, match="read-only"):
         mel_filterbank(AudioConfig())[0] = 1

@@ -75,8 +75,8 @@ def feeding(paths, pool, folder):
 
     config = Config()
     entries, faults = cache.fill(paths, RATE, folder)
-    if len(faults):
-        sys.exit(f"error: {faults.fault[0]}")
+    if faults:
+        sys.exit(f"error: {next(iter(faults.values()))}")
 
     def finish(index, waveform, fault):
         return log_mel(fit_length(waveform, SAMPLES, "repeat"), config.audio)
@@ -121,13 +121,14 @@ def step_cost(paths, folder):
     from urbansound import models
     from urbansound.data import cache, pipeline
     from urbansound.targets import SINGLE
-    from urbansound.training.fit import compile_model
+    from urbansound.training import fit, objective
 
     config = _shipped("urbansound8k")
     entries, _ = cache.fill(paths, RATE, folder)
     targets = np.eye(10)[np.arange(len(entries)) % 10]
     model, _ = models.build((config.audio.frames, config.audio.n_mels), 10, config.model)
-    compile_model(model, config.train, steps=100, targets=SINGLE)
+    optimizer = fit.adamw(config.train, 100, model.trainable_variables)
+    model.compile(optimizer, objective.loss(SINGLE, config.train.label_smoothing))
     batches = pipeline.training_batches(entries, targets, config)
     batch = next(iter(batches))
     times = {"repeated": [], "fed": []}

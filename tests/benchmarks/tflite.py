@@ -54,8 +54,8 @@ def of_run(folder):
     from export.tflite import convert
     from urbansound.audio.length import fit_length
     from urbansound.data import cache
+    from urbansound.data.prepare import clips_of
     from urbansound.inference.classifier import Classifier
-    from urbansound.inference.evaluation import clips_of
     from urbansound.run import Run
 
     run = Run.open(folder)

@@ -167,19 +167,19 @@ def stage_cost(record, network, config, clips):
     """The same of one network."""
     from urbansound.data.views import steps_per_epoch
     from urbansound.targets import SINGLE
-    from urbansound.training import embeddings, fit, stages
+    from urbansound.training import embeddings, fit, objective, stages
 
     steps, batch = steps_per_epoch(clips, config), config.train.batch_size
     learner, body = network, None
-    optimizer = fit.compile_model(network, config.train, steps, SINGLE)
+    optimizer = fit.adamw(config.train, steps, network.trainable_variables)
     generator = np.random.default_rng(0)
     inputs = log_mels = generator.normal(0, 1, (batch, *network.input.shape[1:])).astype(np.float32)
     classes = network.output.shape[-1]
     targets = np.eye(classes, dtype=np.float32)[generator.integers(classes, size=batch)]
     if stages.is_frozen(record, network):
         body, learner = embeddings.split(network, record.embedding)
-        learner.compile(optimizer, network.loss)
         inputs = body.predict(log_mels, verbose=0)
+    learner.compile(optimizer, objective.loss(SINGLE, config.train.label_smoothing))
 
     def minutes():
         start = time.perf_counter()

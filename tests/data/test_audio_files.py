@@ -50,6 +50,14 @@ def test_a_link_that_leads_to_itself_is_no_folder(clips):
     assert found.passed_over == "passed over: 1 without ending"
 
 
+def test_a_link_that_leads_to_itself_is_no_folder_of_a_pattern(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"d/\*/x.wav"):
+        audio_files.find(["d/*/x.wav"])
+
+
 def test_a_folder_in_two_classes_is_refused(clips):
     (clips / "dog" / "more").symlink_to("../cat")
     with pytest.raises(

@@ -8,7 +8,7 @@ from urbansound.config import Config, TrainConfig
 from urbansound.data import pipeline, views
 from urbansound.data.seeds import derive
 from urbansound.targets import SINGLE
-from urbansound.training.callbacks import Journal
+from urbansound.training.callbacks import Checkpoints
 
 SEEDS = (1, 2, 3, 4, 2**32 - 2, 2**32 - 1)
 
@@ -55,7 +55,7 @@ def test_dropout_of_neighbouring_seeds_stages_and_epochs_starts_elsewhere(tmp_pa
     """Of every seed that a run takes: one above 4,256,749 once overflowed a uint32."""
     states = set()
     for seed in SEEDS:
-        journal = Journal(_Run(tmp_path), TrainConfig(seed=seed), None, ["cepstrum", "cnn"])
+        journal = Checkpoints(_Run(tmp_path), TrainConfig(seed=seed), None, ["cepstrum", "cnn"])
         journal.set_model(_Model())
         for journal.stage in ("cepstrum", "cnn"):
             for epoch in (0, 1, 5000):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from architecture_checks import noise
-from small_run import run_of
+from small_run import create, run_of
 
 from running import TINY, command
 from urbansound.errors import InputError
@@ -85,7 +85,7 @@ def test_runs_of_ensembles_combine_with_others(train, both, home):
     """The mean of runs, not of networks: a run with a cepstrum, an ensemble, a run of the same architecture."""
     with_cepstrum = train("with_cepstrum", "--cepstrum", "--seed=1")
     runs = [with_cepstrum, both, Run.open(home / "cnn")]
-    run = combine(runs, home / "all")
+    run = combine(runs, settings_of(runs), home / "all")
     assert run.architectures == ["cepstrum", "cnn", "cnn", "cepstrum", "cnn"]
     assert len(ensemble.members(run.load_model())) == len(runs)
     assert list(run.members.architectures) == ["cepstrum+cnn", "cnn+cepstrum", "cnn"]
@@ -115,7 +115,7 @@ def test_runs_that_do_not_go_together_are_refused(settings, reason, tone_folder,
 
 def test_runs_of_other_classes_are_refused(tone_folder, tmp_path):
     first = run_of(tone_folder, tmp_path, "first")
-    other = Run.create(tmp_path / "other", first.config, ["high", "low", "medium"], first.clips, [])
+    other = create(tmp_path / "other", first.config, ["high", "low", "medium"], first.clips, [])
     with pytest.raises(InputError, match="has other classes than"):
         settings_of([first, other])
 
@@ -124,7 +124,7 @@ def test_runs_that_label_a_clip_differently_are_refused(tone_folder, tmp_path):
     first = run_of(tone_folder, tmp_path, "first")
     clips = first.clips
     clips.loc[0, "label"] = "low" if clips.label[0] != "low" else "high"
-    other = Run.create(tmp_path / "other", first.config, first.class_names, clips, [])
+    other = create(tmp_path / "other", first.config, first.class_names, clips, [])
     with pytest.raises(InputError, match="label or split the clips differently"):
         settings_of([first, other])
 
@@ -143,9 +143,9 @@ def test_a_committee_that_is_killed_before_its_model_is_written_leaves_nothing(m
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            combine(members, tmp_path / "both")
+            combine(members, settings_of(members), tmp_path / "both")
     assert list(tmp_path.iterdir()) == []
-    assert combine(members, tmp_path / "both").load_model() is not None
+    assert combine(members, settings_of(members), tmp_path / "both").load_model() is not None
 
 
 @pytest.mark.parametrize("runs", [(), ("one",)])

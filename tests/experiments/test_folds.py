@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from small_run import config_of
+from small_run import config_of, create
 
 from running import TINY, command
 from urbansound import files
@@ -71,6 +71,20 @@ def test_some_folds_alone():
 def test_folds_that_do_not_fit(existing, protocol, test_folds, message):
     with pytest.raises(InputError, match=message):
         folds.plan(CONFIG, existing, protocol, test_folds)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "settings", "message"),
+    [
+        ("default", {"split": "random", "val_fraction": 0.0}, "--split=random is of a single run"),
+        ("fixed_epochs", {"keep": "best"}, "--protocol=fixed_epochs validates on nothing: pass --keep=last"),
+        ("random", {"early_stopping": 3}, "--protocol=random validates on nothing"),
+    ],
+)
+def test_settings_that_a_protocol_can_t_have(protocol, settings, message):
+    config = CONFIG.with_settings(**{"val_fraction": 0.2, **settings})
+    with pytest.raises(InputError, match=message):
+        folds.plan(config, [1, 2, 3], protocol)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +227,7 @@ def test_a_run_that_fails_is_named(rotation, tmp_path):
 def test_classes_called_none_na_and_null_can_be_pooled(tmp_path):
     names = ["N/A", "NA", "None", "null"]
     clips = pd.DataFrame({"path": list("abcd"), "label": names, "fold": 1, "recording": names, "salience": pd.NA})
-    run = Run.create(tmp_path / "fold_1", CONFIG, names, clips.assign(split="test"), [])
+    run = create(tmp_path / "fold_1", CONFIG, names, clips.assign(split="test"), [])
     write_csv(run.file("predictions.csv"), predictions_table(clips, np.eye(4, dtype=np.float32), names))
     write_csv(run.file("history.csv"), pd.DataFrame({"stage": ["cnn"], "seconds": [60.0]}))
     run.file("metrics.json").write_text("{}")

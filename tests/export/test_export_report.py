@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import create
 
 from export import measurement, report
 from export.tflite import convert
@@ -14,7 +15,6 @@ from urbansound.config import AudioConfig, Config, DataConfig
 from urbansound.data.datasets.record import MADE_UP
 from urbansound.inference.classifier import Classifier
 from urbansound.report import style
-from urbansound.run import Run
 
 NAMES = ("a", "b", "c")
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
@@ -53,7 +53,7 @@ def make_run(path, recordings="rst", **data):
     clips = pd.DataFrame({"path": "x.wav", "label": NAMES, "fold": [1, 1, 2], "recording": list(recordings),
                           "salience": None, "split": ["train", "train", "test"]})  # fmt: skip
     config = dataclasses.replace(Config(), audio=AUDIO, data=DataConfig(test_fold=2, **data))
-    return Run.create(path, config, NAMES, clips, pd.DataFrame(columns=["path", "fault"]))
+    return create(path, config, NAMES, clips, pd.DataFrame(columns=["path", "fault"]))
 
 
 def softmax(logits):

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from small_run import create
 
 from export import model_card, provenance
 from urbansound.config import AudioConfig, Config, DataConfig, ModelConfig
 from urbansound.data import datasets
 from urbansound.inference.classifier import Classifier
 from urbansound.report import metrics
-from urbansound.run import Run
 from urbansound.training import teachers
 
 NAMES = ("drill", "siren", "dog")
@@ -37,7 +37,7 @@ def make(tmp_path, dataset="urbansound8k", split="folds", names=NAMES, name="car
         where |= {"val_fraction": 0}
     data = DataConfig(dataset=dataset, test_fold=3, split=split, **where)
     skipped = pd.DataFrame({"path": ["y.wav"], "fault": ["not audio"]})
-    run = Run.create(
+    run = create(
         tmp_path / "card", dataclasses.replace(Config(), data=data, model=model or ModelConfig()), names, clips, skipped
     )
     for file, text in tables:

@@ -232,7 +232,7 @@ def _run(folder):
     """A run directory in which one file is another; all that a Run tells is asked."""
     from urbansound.experiments import folds
     from urbansound.run import Run
-    from urbansound.training.callbacks import Journal
+    from urbansound.training.callbacks import Checkpoints
 
     files = _named(seeds.load("run", found=False))
     asked = [name for name, value in vars(Run).items() if isinstance(value, property)]
@@ -250,7 +250,7 @@ def _run(folder):
             run = Run.open(folder)
             for question in asked:
                 getattr(run, question)
-            _check(0 <= Journal(run, run.config.train, None, ["cnn"]).place <= 1, "a stage that does not exist")
+            _check(0 <= Checkpoints(run, run.config.train, None, ["cnn"]).place <= 1, "a stage that does not exist")
             if name in (b"predictions.csv", b"metrics.json"):
                 folds._outcome(run)
         finally:

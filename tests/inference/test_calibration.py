@@ -161,7 +161,7 @@ def test_a_class_without_clips_has_the_threshold_of_all_classes():
 def test_known_is_scikit_learn_s_probability_of_log_scores():
     generator = np.random.default_rng(0)
     scores, other = generator.dirichlet([0.2] * 4, 300), generator.dirichlet([5.0] * 4, 40)
-    weights, bias = calibration.known_unit(scores, other)
+    weights, bias = calibration.fit_known(scores, other)
     rows = np.log(np.maximum(np.concatenate([scores, other]), 1 / 512))
     kinds = np.r_[np.ones(300), np.zeros(40)]
     weight_of_rows = np.where(kinds == 1, 170 / 300, 170 / 40)  # both kinds as much in sum
@@ -185,11 +185,11 @@ def test_a_fit_can_be_written_and_says_what_it_is():
     found = calibration.fit(clips, list("abcd"), 0.7, "validation clips")
     assert json.loads(json.dumps(found)) == found
     assert list(found["classes"]) == list("abcd")
-    assert (found["precision"], found["accepted"], found["source"]) == (0.7, 0.9, "validation clips")
+    assert (found["precision"], found["source"]) == (0.7, "validation clips")
     assert (found["n_clips"], found["n_recordings"]) == (60, 60)
     scores = clips.scores_at(found["temperature"])
     assert found["none"] == calibration.none_threshold(trust.known(scores, found))
-    assert np.mean(trust.known(scores, found) >= found["none"]) == 0.9
+    assert np.mean(trust.known(scores, found) >= found["none"]) == found["accepted"] == 0.9
     for i, (threshold, precision, recall) in enumerate(calibration.class_thresholds(scores, clips.targets >= 0.5, 0.7)):
         assert found["classes"]["abcd"[i]] == threshold
         assert found["found"]["abcd"[i]] == {"precision": precision, "recall": recall}

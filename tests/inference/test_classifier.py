@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from small_run import create
 
 from urbansound import models
 from urbansound.config import AudioConfig, Config, ModelConfig
 from urbansound.errors import InputError
 from urbansound.inference import classifier as scoring
 from urbansound.models.record import Architecture
-from urbansound.run import Run
 
 AUDIO = AudioConfig(sample_rate=8000, clip_seconds=0.5, n_fft=256, win_length=256, hop_length=128, n_mels=16)
 
@@ -115,7 +115,7 @@ def trained_run(path):
     config = Config(audio=AUDIO, model=ModelConfig(width=0.3))
     model, _ = models.build((AUDIO.frames, AUDIO.n_mels), 3, config.model)
     clips = pd.DataFrame({"path": ["x.wav"], "label": ["a"], "fold": [1], "recording": ["x"], "salience": [""]})
-    run = Run.create(path, config, ["a", "b", "c"], clips.assign(split="test"), [])
+    run = create(path, config, ["a", "b", "c"], clips.assign(split="test"), [])
     model.save(run.file("model.keras"))
     return run
 

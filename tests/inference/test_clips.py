@@ -29,11 +29,13 @@ def test_clips_of_any_label_stay_in_their_folder(tmp_path):
 
 def test_clips_that_could_not_be_cut_are_counted(tmp_path):
     recording = str(tmp_path / "a.wav")
-    assert cut_clips(str(tmp_path / "clips"), recording, EVENTS).startswith("5 clips could not be cut: can't be read")
+    assert cut_clips(str(tmp_path / "clips"), recording, EVENTS).startswith(
+        "clips that could not be cut: 5 (can't be read"
+    )
     assert cut_clips(str(tmp_path / "clips"), recording, []) is None
     soundfile.write(recording, np.zeros(2 * RATE), RATE)
     assert cut_clips(str(tmp_path / "clips"), recording, EVENTS) == (
-        "3 clips could not be cut: the recording was changed meanwhile"
+        "clips that could not be cut: 3 (the recording was changed meanwhile)"
     )
     assert len(list(tmp_path.rglob("clips/*/*.wav"))) == 2
 

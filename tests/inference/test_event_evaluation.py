@@ -251,6 +251,20 @@ def test_bad_flags_end_in_a_line_and_nothing_is_written(home, tmp_path, flag, fa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("--run_dir=run", "--recordings=night"), "--recordings is of no use without --events"),
+        (("--run_dir=run", "--smooth_seconds=2"), "--smooth_seconds is of no use without --events"),
+        (("--events=known.tsv", "--snr_db=10"), "--snr_db is of no use with --events"),
+        (("--events=known.tsv", "--recordings=night", "--live"), "--live is of no use with --events"),
+    ],
+)
+def test_flags_of_the_other_task_are_refused(home, arguments, fault):
+    done = command("evaluate", *arguments, cwd=home)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {fault}\n")
+
+
 def test_psds_s_package_is_asked_for_before_anything_is_detected(home, tone_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sed_scores_eval", None)
     flags = ("--events=known.tsv", "--recordings=night", f"--model={tone_run / 'run'}", f"--out={tmp_path / 'out'}")

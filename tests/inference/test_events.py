@@ -36,13 +36,13 @@ def random_scores(seed, windows=400, classes=3):
     return (0.5 + 0.5 * np.sin(walk)).astype(np.float32)
 
 
-@pytest.mark.parametrize("gain", [1.0, 2.0, 4.0])  # 4: a model that is sure once the sound fills a quarter
 @pytest.mark.parametrize("off", [0.4, 0.8, 1.0])
 @pytest.mark.parametrize(("on", "hop", "window"), [(0.5, 0.5, 4.0), (0.3, 0.1, 0.96), (0.7, 0.25, 2.0)])
-def test_times_of_sounds_are_exact_where_scores_follow_the_share_of_the_window(gain, off, on, hop, window):
+def test_times_of_sounds_are_exact_where_scores_follow_the_share_of_the_window(off, on, hop, window):
     rng = np.random.default_rng(0)
-    settings = EventSettings(on=on, off=off, filled=on / gain)
-    shortest = window * on / gain + hop
+    settings = EventSettings(on=on, off=off)
+    gain = 2 * on  # the score is `on` where half of the window is filled
+    shortest = window / 2 + hop
     for length in [shortest, *rng.uniform(shortest, 5 * window, 10)]:
         start = rng.uniform(window, 2 * window)
         starts = np.arange(0, 10 * window, hop)
@@ -72,7 +72,7 @@ def test_onsets_of_noisy_scores_have_no_bias():
 
 
 def test_an_event_begins_at_on_and_lasts_until_off():
-    settings = EventSettings(on=0.6, off=0.5, filled=0.5)
+    settings = EventSettings(on=0.6, off=0.5)
     #  middles: 2    3    4    5     6    7
     ((start, end),) = found([0.2, 0.4, 0.8, 0.35, 0.4, 0.2], settings)
     assert start == pytest.approx(3.5)  # halfway from 0.4 to 0.8
@@ -118,9 +118,7 @@ def test_what_sounds_at_the_edges_begins_and_ends_with_the_recording():
     assert found([1, 1, 1], seconds=5.25) == [(0, 5.25)]
     assert found([1], seconds=0.3) == [(0, 0.3)]  # a recording shorter than a window
     assert found([]) == []
-    settings = EventSettings(filled=0.1)  # moves a start by 1.6 s, here beyond the recording's end
-    ((start, end),) = found([0, 0, 1], settings, seconds=4.5)
-    assert (start, end) == (3.5, 4.5)
+    assert found([0, 0, 1], seconds=4) == [(3, 4)]  # the score is 0.5 at 3.5 s, and an event lasts a hop or more
     starts = np.array([7.0, 8.0, 9.0])  # a part of a recording
     assert find_events(np.array([[1], [0], [0]]), starts, WINDOW, ["dog"], EventSettings()).start[0] == 7
 
@@ -137,7 +135,7 @@ def test_blocks_do_not_matter_to_the_bit(seed):
     rng = np.random.default_rng(seed)
     settings = EventSettings(
         smooth_seconds=rng.choice([0, 0.7, 3]), on=0.6, off=rng.choice([0.5, 1]), min_seconds=rng.choice([0, 1.5]),
-        gap_seconds=rng.choice([0, 0.8, 5]), filled=rng.choice([0.2, 0.5, 0.9])
+        gap_seconds=rng.choice([0, 0.8, 5])
     )  # fmt: skip
     scores, starts = random_scores(seed), np.cumsum(rng.uniform(0.2, 0.6, 400))
     whole = EventFinder(WINDOW, NAMES, settings)
@@ -153,11 +151,10 @@ def test_blocks_do_not_matter_to_the_bit(seed):
     assert [Event(*row) for row in table.itertuples(index=False)] == sorted(expected)
 
 
-@pytest.mark.parametrize("filled", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("gap", [0, 1.3])
 @pytest.mark.parametrize("seed", range(4))
-def test_events_of_a_class_are_apart_and_within_the_recording(filled, gap, seed):
-    settings = EventSettings(on=0.6, off=0.7, min_seconds=0.4, gap_seconds=gap, filled=filled)
+def test_events_of_a_class_are_apart_and_within_the_recording(gap, seed):
+    settings = EventSettings(on=0.6, off=0.7, min_seconds=0.4, gap_seconds=gap)
     starts = starts_of(400, 0.5)
     seconds = starts[-1] + WINDOW / 2 + 0.1
     events = find_events(random_scores(seed), starts, WINDOW, NAMES, settings, seconds)
@@ -207,7 +204,6 @@ def test_an_empty_table_has_the_columns_and_types():
         ({"on": {"dog": -1}}, "on must be above 0"),
         ({"off": 0}, "off must be above 0 and at most 1"),
         ({"off": 1.1}, "off must be above 0 and at most 1"),
-        ({"filled": 0}, "filled must be above 0"),
         ({"gap_seconds": -1}, "gap_seconds must be 0 or more. Received: -1"),
         ({"min_seconds": float("nan")}, "min_seconds must be 0 or more"),
         ({"smooth_seconds": float("inf")}, "smooth_seconds must be 0 or more"),

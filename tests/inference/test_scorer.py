@@ -98,6 +98,21 @@ def test_a_damaged_tflite_file_is_refused_in_a_line(break_it, fault, models, tmp
         scorer.open_model(path)
 
 
+def test_a_tflite_file_with_a_flipped_bit_in_its_description_is_scored_or_refused(models, tmp_path):
+    content = models["float32"].read_bytes()
+    start, path = content.index(b"PK\3\4"), tmp_path / "flipped.tflite"
+    draws, faults = np.random.default_rng(0), set()
+    for place in draws.integers(start, len(content), 300):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << draws.integers(8)
+        path.write_bytes(damaged)
+        try:
+            scorer.open_model(path)
+        except InputError as error:
+            faults.add(str(error).partition(": ")[2][:20])
+    assert faults  # some are noticed, and none ends in anything else
+
+
 def test_a_file_without_a_description_is_refused(models, run, tmp_path):
     path = tmp_path / "plain.tflite"
     path.write_bytes(convert.convert(Classifier.from_run(run), "float32"))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from running import TINY, command
+from urbansound.data import prepare
 from urbansound.errors import InputError
 from urbansound.experiments import ensemble
 from urbansound.inference import calibration, evaluation
@@ -24,7 +25,7 @@ def run(tone_run, tmp_path):
 
 
 def scores_of(run, split, **options):
-    _, entries, _ = evaluation.clips_of(run, split)
+    _, entries, _ = prepare.clips_of(run, split)
     return evaluation.score_entries(entries, Classifier.from_run(run, **options))
 
 
@@ -159,7 +160,8 @@ def test_members_of_an_ensemble_are_calibrated_together(tone_folder, tmp_path):
     assert clips.shares.tolist() == [0.5, 0.5]
     np.testing.assert_allclose(scores_of(run, "test"), clips.scores_at(run.temperature), atol=1e-5)
     shutil.copytree(run.path, tmp_path / "other")
-    both = ensemble.combine([run, Run.open(tmp_path / "other")], tmp_path / "both")
+    members = [run, Run.open(tmp_path / "other")]
+    both = ensemble.combine(members, ensemble.settings_of(members), tmp_path / "both")
     evaluation.evaluate(both)
     # Its members are calibrated; their mean gets a temperature of its own.
     clips = evaluation.out_of_training(both, "validation")

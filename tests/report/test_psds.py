@@ -113,12 +113,20 @@ def test_the_package_gets_all_recordings_and_the_classes_that_have_events(tmp_pa
     assert [settings["dtc_threshold"] for *_, settings in asked] == [0.7, 0.1]
 
 
+def test_a_recording_without_sound_has_no_part_in_it(tmp_path, monkeypatch):
+    asked = stand_in(monkeypatch, 0.5)
+    reference, paths = recordings(tmp_path)
+    paths["a.wav"].write_text("onset\toffset\tdog\tsiren\tnever\n")
+    assert psds.measure(reference, paths)["left_out"] == (reference.filename == "a.wav").sum()
+    assert all(list(scores) == list(truth) == ["b.wav", "quiet.wav"] for scores, truth, *_ in asked)
+
+
 def test_what_can_t_be_measured_is_said(tmp_path, monkeypatch):
     stand_in(monkeypatch, 0.5)
     reference, paths = recordings(tmp_path)
     with pytest.raises(InputError, match="PSDS needs known events of the model's classes"):
         psds.measure(reference.assign(event_label="bird"), paths)
-    for text in ("", "onset\toffset\tdog\n", "a,b\n1,2\n"):
+    for text in ("", "a,b\n1,2\n"):
         paths["b.wav"].write_text(text)
         with pytest.raises(InputError, match="not a table of scores"):
             psds.measure(reference, paths)

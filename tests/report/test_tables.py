@@ -99,3 +99,10 @@ def test_names_like_formulas_read_back_equal_from_csv_and_jsonl():
     again = pd.read_csv(io.StringIO(in_form(table, "csv")), keep_default_na=False, dtype={"path": str})
     assert again.path.tolist() == HOSTILE
     assert [json.loads(line)["path"] for line in in_form(table, "jsonl").splitlines()] == HOSTILE
+
+
+def test_scores_read_back_equal_from_jsonl_and_what_is_missing_is_null():
+    scores = np.array([1.2345678e-12, 1 / 3, np.nan], np.float32)
+    rows = [json.loads(line) for line in in_form(pd.DataFrame({"score": scores, "n": 1}), "jsonl").splitlines()]
+    assert [np.float32(row["score"]) for row in rows[:2]] == scores[:2].tolist()
+    assert rows[2] == {"score": None, "n": 1}

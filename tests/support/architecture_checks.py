@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from small_run import create
 
 from urbansound import models
 from urbansound.config import AudioConfig, Config, ModelConfig
@@ -16,7 +17,6 @@ from urbansound.data import cache
 from urbansound.data.pipeline import evaluation_batches
 from urbansound.models import parts, temperature
 from urbansound.models.record import Architecture
-from urbansound.run import Run
 from urbansound.training import stages
 
 CLASSES = ("high", "low", "middle")
@@ -123,7 +123,7 @@ def dropout_acts_only_in_training(case):
 
 def a_run_gives_its_model_back(case):
     table = pd.DataFrame({"path": ["a.wav"], "label": ["high"], "fold": [1], "split": ["train"]})
-    run = Run.create(case.folder / "run", case.config, CLASSES, table, table[:0])
+    run = create(case.folder / "run", case.config, CLASSES, table, table[:0])
     case.network.save(run.file("model.keras"))
     np.testing.assert_array_equal(run.load_model().predict(case.log_mels, verbose=0), case.scores)
 

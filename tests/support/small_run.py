@@ -21,7 +21,14 @@ def config_of(folder, home, **settings):
 def run_of(folder, home, name="run", **settings):
     """A new Run at home/name, not yet trained."""
     config = config_of(folder, home, **settings)
-    return Run.create(home / name, config, *prepare(config))
+    return create(home / name, config, *prepare(config))
+
+
+def create(path, *arguments):
+    """A new Run, by the arguments of `Run.creating`."""
+    with Run.creating(path, *arguments):
+        pass
+    return Run(path)
 
 
 def make_model(run):

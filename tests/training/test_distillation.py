@@ -82,7 +82,7 @@ def test_a_taught_run_is_trained_evaluated_and_resumed_to_the_bit(student_of, mo
     whole = student_of("whole", deterministic=True, epochs=3)
     fit.train(whole)
     stopped = student_of("stopped", deterministic=True, epochs=3)
-    save = fit.Journal._save
+    save = fit.Checkpoints._save
 
     def once(self):
         save(self)
@@ -90,7 +90,7 @@ def test_a_taught_run_is_trained_evaluated_and_resumed_to_the_bit(student_of, mo
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit.Journal, "_save", once)
+        patch.setattr(fit.Checkpoints, "_save", once)
         with pytest.raises(KeyboardInterrupt):
             fit.train(stopped)
     fit.train(Run.open(stopped.path))

@@ -13,7 +13,7 @@ from urbansound.data.prepare import cache_entries
 from urbansound.errors import InputError
 from urbansound.models import cepstrum, ensemble
 from urbansound.training import fit
-from urbansound.training.callbacks import Journal
+from urbansound.training.callbacks import Checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +128,12 @@ def test_a_cepstrum_adapts_to_the_noise_that_it_is_trained_in(tone_folder, tmp_p
 
 
 def test_the_best_epoch_of_each_stage_is_kept(tone_folder, tmp_path, monkeypatch):
-    original = Journal.on_epoch_end
+    original = Checkpoints.on_epoch_end
 
     def worst_at_last(self, epoch, logs):
         original(self, epoch, logs if epoch < 3 else {**logs, "val_loss": 99.0})
 
-    monkeypatch.setattr(Journal, "on_epoch_end", worst_at_last)
+    monkeypatch.setattr(Checkpoints, "on_epoch_end", worst_at_last)
     run = run_of(tone_folder, tmp_path, cepstrum=True, keep="best", epochs=4)
     fit.train(run)
     for stage, model in (("cepstrum", members_of(run)["cepstrum"]), ("cnn", run.load_model())):
@@ -152,12 +152,12 @@ def test_each_stage_stops_early(tone_folder, tmp_path):
 
 @pytest.mark.parametrize("stage", ["cepstrum", "cnn"])
 def test_a_loss_that_diverges_is_said_and_keeps_whole_epochs(stage, tone_folder, tmp_path, monkeypatch):
-    build = fit.compile_model
+    build, asking = fit.adamw, iter(["cepstrum", "cnn"])
 
-    def diverging(model, config, *others):
-        return build(model, config if model.name != stage else Diverging(config), *others)
+    def diverging(config, *others):
+        return build(Diverging(config) if next(asking) == stage else config, *others)
 
-    monkeypatch.setattr(fit, "compile_model", diverging)
+    monkeypatch.setattr(fit, "adamw", diverging)
     run = run_of(tone_folder, tmp_path, cepstrum=True)
     with pytest.raises(InputError, match=r"the loss became NaN or infinite in epoch 1; try a lower --learning_rate"):
         fit.train(run)
@@ -171,12 +171,12 @@ def test_a_loss_that_diverges_is_said_and_keeps_whole_epochs(stage, tone_folder,
 
 
 def test_an_epoch_whose_last_step_spoils_the_weights_is_not_kept(tone_folder, tmp_path, monkeypatch):
-    original = Journal.on_epoch_end
+    original = Checkpoints.on_epoch_end
 
     def spoilt(self, epoch, logs=None):
         original(self, epoch, {**logs, "val_loss": float("nan")} if epoch == 1 else logs)
 
-    monkeypatch.setattr(Journal, "on_epoch_end", spoilt)
+    monkeypatch.setattr(Checkpoints, "on_epoch_end", spoilt)
     run = run_of(tone_folder, tmp_path, epochs=4)
     with pytest.raises(InputError, match=r"the loss became NaN or infinite in epoch 2"):
         fit.train(run)

@@ -17,7 +17,7 @@ from running import ROOT, TINY, command
 from urbansound import files
 from urbansound.run import Run
 from urbansound.training import fit
-from urbansound.training.callbacks import Journal
+from urbansound.training.callbacks import Checkpoints
 
 EPOCHS = 3
 SETTINGS = (
@@ -34,11 +34,11 @@ SETTINGS = (
 # Trains like the command, and sends itself a signal in the given stage and epoch, before or in the given method.
 TRAIN = """
 import os, runpy, sys
-from urbansound.training.callbacks import Journal
+from urbansound.training.callbacks import Checkpoints
 
 stage, epoch, method, number = sys.argv[1:5]
 del sys.argv[1:5]
-original = getattr(Journal, method)
+original = getattr(Checkpoints, method)
 
 def interrupted(self, *arguments, **options):
     entered = arguments[0] if method == "enter" else self.stage
@@ -46,7 +46,7 @@ def interrupted(self, *arguments, **options):
         os.kill(os.getpid(), int(number))
     return original(self, *arguments, **options)
 
-setattr(Journal, method, interrupted)
+setattr(Checkpoints, method, interrupted)
 runpy.run_module("urbansound.train", run_name="__main__", alter_sys=True)
 """
 
@@ -121,7 +121,7 @@ def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch
 ):
     """Also where the epoch, trained again, is not the best: without --deterministic it comes out otherwise."""
     run = run_of(tone_folder, tmp_path, keep="best")
-    original, losses = Journal.on_epoch_end, iter([1.0, 0.5, 2.0])
+    original, losses = Checkpoints.on_epoch_end, iter([1.0, 0.5, 2.0])
 
     def with_loss(self, epoch, logs):
         original(self, epoch, {**logs, "val_loss": next(losses)})
@@ -131,10 +131,10 @@ def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch
             raise KeyboardInterrupt
         save(self)
 
-    save = Journal._save
-    monkeypatch.setattr(Journal, "on_epoch_end", with_loss)
+    save = Checkpoints._save
+    monkeypatch.setattr(Checkpoints, "on_epoch_end", with_loss)
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_save", killed)
+        patch.setattr(Checkpoints, "_save", killed)
         with pytest.raises(KeyboardInterrupt):
             fit.train(run)
     best = run.file("checkpoints/best-cnn-0001.keras").read_bytes()
@@ -149,8 +149,8 @@ def test_a_kill_between_the_best_epoch_s_file_and_the_state_keeps_the_best_epoch
 def test_what_another_process_is_writing_among_the_checkpoints_is_not_deleted(tone_folder, tmp_path, monkeypatch):
     run = run_of(tone_folder, tmp_path, epochs=1)
     part = run.file("checkpoints") / ".1.part.epoch-cnn-0001.keras"
-    original = Journal._save
-    monkeypatch.setattr(Journal, "_save", lambda self: (part.touch(), original(self)))
+    original = Checkpoints._save
+    monkeypatch.setattr(Checkpoints, "_save", lambda self: (part.touch(), original(self)))
     fit.train(run)
     assert part.exists()
 

@@ -108,7 +108,7 @@ def test_a_teacher_may_be_moved_but_not_changed(teacher, new, tmp_path):
     again = Run.open(run.path, run.config.places({"teacher": (str(moved),)}))
     assert [one.path for one in teachers.of_run(again)] == [moved]
     (moved / "model.keras").write_bytes(b"other")
-    with pytest.raises(InputError, match="holds another model than when"):
+    with pytest.raises(InputError, match="not the teacher that"):
         teachers.of_run(again)
 
 
@@ -130,7 +130,8 @@ def test_whose_weights_a_teacher_starts_from_is_told_through_generations(teacher
     for run in (first, second):
         history = pd.DataFrame({"stage": ["cnn"], "seconds": [1.0]})
         history.to_csv(run.file("history.csv"), index=False)
-    both = ensemble.combine([first, second], tmp_path / "both")
+    members = [first, second]
+    both = ensemble.combine(members, ensemble.settings_of(members), tmp_path / "both")
     assert teachers.origin(both) == origin
 
 

@@ -4,11 +4,13 @@ import numpy as np
 from scipy import signal
 
 TELEPHONE_HZ = (300, 3400)
+LEAST_POWER = 1e-12
 
 
 def add_noise(waveform, noise, snr_db):
-    """The waveform with `noise`, float [samples], at a ratio of mean powers; a silent waveform stays silent."""
-    ratio = np.mean(np.square(waveform, dtype=np.float64)) / np.mean(np.square(noise, dtype=np.float64))
+    """The waveform with `noise`, float [samples], at a ratio of mean powers; where one is silent nothing changes."""
+    power, of_noise = (np.mean(np.square(samples, dtype=np.float64)) for samples in (waveform, noise))
+    ratio = power / max(of_noise, LEAST_POWER)
     return (waveform + noise * np.sqrt(ratio) * 10 ** (-snr_db / 20)).astype(np.float32)
 
 

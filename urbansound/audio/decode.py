@@ -125,7 +125,7 @@ def _refusal(path):
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 return f"larger than {MAX_FILE_BYTES} bytes".encode()
-            if size > MAX_SAMPLES:
+            if size > MAX_SAMPLES:  # fewer bytes hold fewer samples, unless compressed: those are counted as they come
                 sndfile.check_length(sndfile.promised_samples(file))
     except OSError as error:
         return f"can't be read ({error.strerror})".encode()

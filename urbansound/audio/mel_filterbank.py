@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from urbansound.config import AudioConfig
+from urbansound.config.sections import MAX_N_FFT
 from urbansound.errors import InputError
 
 # Slaney's scale: linear up to 1000 Hz (15 mel), then 27 mel for every factor of 6.4 in frequency.
@@ -58,9 +59,9 @@ def mel_filterbank(config: AudioConfig) -> np.ndarray:
     Source: Davis, Mermelstein 1980; the scales as in `hz_to_mel`.
     """
     edges = _edges(config)
-    weights = _triangles(edges, config, config.n_fft)
-    if _silent_bands(weights).size:
-        raise InputError(_silent_band_message(config, edges, weights))
+    if (silent := _silent_bands(edges, config.n_fft / config.sample_rate)).size:
+        raise InputError(_silent_band_message(config, edges, silent[0]))
+    weights = _triangles(edges, config)
     if config.mel_norm == "slaney":
         weights *= 2 / (edges[2:] - edges[:-2])
     filterbank = weights.astype(np.float32)
@@ -74,9 +75,9 @@ def _edges(config):
     return mel_to_hz(np.linspace(lowest, highest, config.n_mels + 2), config.mel_scale)
 
 
-def _triangles(edges, config, n_fft):
+def _triangles(edges, config):
     """float64 [n_fft // 2 + 1, n_mels]: band m rises from edges[m] to edges[m + 1], falls to edges[m + 2]."""
-    bins = np.arange(n_fft // 2 + 1)[:, np.newaxis] * (config.sample_rate / n_fft)  # [bins, 1], Hz
+    bins = np.arange(config.n_fft // 2 + 1)[:, np.newaxis] * (config.sample_rate / config.n_fft)  # [bins, 1], Hz
     if config.mel_triangles == "mel":
         bins, edges = hz_to_mel(bins, config.mel_scale), hz_to_mel(edges, config.mel_scale)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]  # [n_mels] each
@@ -85,18 +86,18 @@ def _triangles(edges, config, n_fft):
     return np.maximum(0, np.minimum(rising, falling))
 
 
-def _silent_bands(weights):
+def _silent_bands(edges, bins_per_hz):
     """Indices of bands without a bin; a bin on a band's edge is outside, whatever the rounding."""
-    return np.flatnonzero(weights.max(axis=0) < 1e-9)
+    places = edges * bins_per_hz
+    return np.flatnonzero(np.ceil(places[2:] - 1e-9) - np.floor(places[:-2] + 1e-9) < 2)
 
 
-def _silent_band_message(config, edges, weights):
-    band = _silent_bands(weights)[0]
+def _silent_band_message(config, edges, band):
     n_fft = config.n_fft
-    while _silent_bands(_triangles(edges, config, n_fft)).size:
+    while n_fft <= MAX_N_FFT and _silent_bands(edges, n_fft / config.sample_rate).size:
         n_fft *= 2
+    remedy = f"raise n_fft to {n_fft} (win_length may stay), or " if n_fft <= MAX_N_FFT else ""
     return (
         f"mel band {band} of {config.n_mels} ({edges[band]:.0f} to {edges[band + 2]:.0f} Hz) has no bin of "
-        f"n_fft={config.n_fft} at sample_rate={config.sample_rate}: raise n_fft to {n_fft} "
-        "(win_length may stay) or lower n_mels"
+        f"n_fft={config.n_fft} at sample_rate={config.sample_rate}: {remedy}lower n_mels, or widen f_min to f_max"
     )

@@ -12,8 +12,8 @@ import numpy as np
 from urbansound.audio.sndfile import NO_NUMBERS, average
 from urbansound.errors import InputError
 
-BLOCK_SECONDS = 0.1
-MOST_SECONDS = 60  # that wait for who takes them, before sound is lost
+CALLBACK_SECONDS = 0.1
+MOST_SECONDS = 60  # of sound that waits to be read; more is lost
 SILENT_SECONDS = 5  # without a block, after which a device is taken for gone
 MOST_CHANNELS = 2
 CLOCK_SECONDS = 0.1  # by which times may be off before they are set anew
@@ -40,7 +40,7 @@ def open_microphone(device=None, stopped=None):
             samplerate=rate,
             channels=channels,
             dtype="float32",
-            blocksize=round(BLOCK_SECONDS * rate),
+            blocksize=round(CALLBACK_SECONDS * rate),
             callback=microphone.take,
         )
         stream.start()
@@ -128,7 +128,7 @@ class Microphone:
 
     def _next(self):
         try:
-            return self._queue.get(timeout=BLOCK_SECONDS)
+            return self._queue.get(timeout=CALLBACK_SECONDS)
         except queue.Empty:
             return None
 

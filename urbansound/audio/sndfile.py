@@ -74,8 +74,8 @@ class Sound:
     Attributes:
       rate: sample rate in Hz.
       channels: their number.
-      promised: samples per channel that the file promises, the first part of a joined one; 0: unknown.
-      counted: the same where libsndfile would not decode more; 0: it may.
+      promised: samples per channel without which the file, of a joined one its first part, is truncated; 0: unknown.
+      counted: the same that libsndfile or the file's own frames tell before they are decoded; 0: unknown.
       bits: of a sample, 16 at least; None: its samples are no integers.
       no_numbers: what samples that are no numbers mean, a line.
     """
@@ -168,12 +168,12 @@ class _Opened(soundfile.SoundFile):
 
     @property
     def counted(self):
-        """Frames as libsndfile or those that the file consists of tell; 0: unknown."""
+        """As `Sound.counted`."""
         return max(0 if self.frames >= 2**62 else self.frames, self._part.at_least or 0)
 
     @property
     def promised(self):
-        """Frames that are missing where less come; 0: unknown."""
+        """As `Sound.promised`."""
         return self.counted
 
     def blocks(self):

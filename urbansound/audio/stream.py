@@ -39,7 +39,7 @@ def open_stream(source, sample_rate):
         # Entered last, so that it ends first: no thread reads a file that is closed.
         ahead = files.enter_context(concurrent.futures.ThreadPoolExecutor(1)) if os.path.isfile(source) else None
         stream = Stream(sound, sample_rate, ahead)
-        stream.close = files.pop_all().close
+        stream.opened = files.pop_all()
         return stream
 
 
@@ -87,12 +87,14 @@ class Stream:
       rate: the file's own sample rate in Hz.
       seconds: duration that the file promises; None where it is not known before it is read.
       fault: after the last block, why the file breaks off, a line; None where it is whole.
+      opened: an ExitStack of what `close` closes.
     """
 
     def __init__(self, sound, sample_rate, ahead=None):
         self.rate = sound.rate
         self.seconds = sound.promised / sound.rate if sound.promised else None
         self.fault = None
+        self.opened = contextlib.ExitStack()
         blocks = resample_blocks(self._good_blocks(sound), sound.rate, sample_rate)
         blocks = _cut(blocks, BLOCK_SECONDS * sample_rate)
         self._blocks = blocks if ahead is None else _ahead(blocks, ahead)
@@ -107,7 +109,8 @@ class Stream:
         self.close()
 
     def close(self):
-        """Close the file."""
+        """Close what was opened for it."""
+        self.opened.close()
 
     def blocks(self):
         """Decode the recording, once.

@@ -13,8 +13,8 @@ from urbansound.audio.limits import MAX_CHANNELS, MAX_CHUNKS, MAX_PEAK, MAX_SAMP
 from urbansound.audio.source import Source
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
-# (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes. In PADDED, 24 bits lie in 4 bytes,
-# in the upper ones as Microsoft has it, or in the lower ones as ALSA's S24_LE has it.
+# (WAVE_FORMAT number, bytes of a sample) of the encodings that the graph decodes. In PCM_PADDED, 24 bits lie in 4
+# bytes, in the upper ones as Microsoft has it, or in the lower ones as ALSA's S24_LE has it.
 PCM_PADDED = PCM + 2**16
 ENCODINGS = (
     *((PCM, 1), (PCM, 2), (PCM, 3), (PCM, 4), (FLOAT, 4), (FLOAT, 8), (A_LAW, 1), (MU_LAW, 1)),

@@ -54,6 +54,17 @@ class Config:
                 "--class_weights=none"
             )
 
+    def check_used(self):
+        """Raise InputError where a new run would have a setting without its effect; older runs may have such."""
+        self.distill.check_used()
+        if self.augment.noise_dir is not None and not self.augment.uses_noise:
+            raise InputError("--noise_dir is not used: pass --noise_probability or --noise_alone above 0 too")
+        if self.augment.noise_alone and self.train.class_weights != "none":
+            raise InputError(
+                "--class_weights=balanced weighs clips by their one class, and noise has all alike: with --noise_alone "
+                "pass --class_weights=none"
+            )
+
     def with_settings(self, **values):
         """A Config with these settings, by their flat names, instead of its own.
 
@@ -83,8 +94,7 @@ class Config:
         """
         own = self.flat()
         given = {name: values[name] for name in PLACES if values.get(name)}
-        new = {name: value for name, value in given.items() if own[name] and value != own[name]}
-        return new | {name: value for name, value in given.items() if name == "data_dir"}
+        return {name: new for name, new in given.items() if name == "data_dir" or (own[name] and new != own[name])}
 
     @classmethod
     def from_dict(cls, sections):

@@ -9,6 +9,7 @@ from urbansound.config.setting import Checked, setting
 from urbansound.errors import InputError
 
 AUDIOSET_CLASSES = 521  # that YAMNet scores
+MAX_N_FFT = 2**16
 MAX_CLIP_SAMPLES, MAX_LOG_MEL = 2**27, 2**26  # values of one window's waveform and log-mel: 512 and 256 MiB
 
 
@@ -23,7 +24,7 @@ class AudioConfig(Checked):
     remove_dc: bool = setting(
         True, "take the mean of its samples off each window, so that a recorder's offset plays no part", absent=False
     )
-    n_fft: int = setting(1024, "length of the Fourier transform", minimum=16, maximum=2**16)
+    n_fft: int = setting(1024, "length of the Fourier transform", minimum=16, maximum=MAX_N_FFT)
     win_length: int = setting(1024, "length of the Hann window, at most n_fft", minimum=2)
     hop_length: int = setting(512, "samples between two frames", minimum=1, maximum=2**20)
     n_mels: int = setting(128, "number of mel bands", minimum=1, maximum=4096)

@@ -137,7 +137,8 @@ def _matching(folder, names):
 def _is_open(entry, name):
     """Whether a pattern's name leads into this entry."""
     hidden = entry.name.startswith(".") and not name.startswith(".")
-    return not hidden and entry.is_dir(follow_symlinks=name != ANY_FOLDERS)
+    followed = name != ANY_FOLDERS or not entry.is_symlink()
+    return not hidden and followed and os.path.isdir(entry.path)  # false for a link that leads nowhere, or to itself
 
 
 def search(listed, above):

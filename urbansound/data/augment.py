@@ -42,6 +42,7 @@ def augment_waveform(waveform, noise, seed, config, sample_rate):
             chosen, lambda: add_noise(waveform, noise, noise_seed, config.noise_snr_db), lambda: waveform
         )
     if config.channel_probability > 0:
+        # Of the gain's seed, so that without it clips are what they were before the setting came.
         chosen_seed, channel_seed = split_seed(gain_seed, 2)
         chosen = tf.random.stateless_uniform([], chosen_seed) < config.channel_probability
         waveform = tf.cond(chosen, lambda: channel.through(waveform, channel_seed, sample_rate), lambda: waveform)

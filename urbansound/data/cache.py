@@ -7,7 +7,6 @@ setting never meets an old file, and it is renamed into place, so an interruptio
 that is damaged all the same is decoded anew, and one that is damaged later ends the run.
 """
 
-import hashlib
 import os
 import struct
 import sys
@@ -15,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from urbansound.audio.decode import decode_in_graph
@@ -37,8 +35,8 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
       on_progress: called with (done, total) after each clip.
 
     Returns:
-      (entries, faults): the cache file of each path in order, None where it can't be decoded, and a
-      DataFrame of those with columns path and fault.
+      (entries, faults): the cache file of each path in order, None where it can't be decoded; {its place: why} of
+      those, in order.
 
     Raises:
       OSError: the cache folder can't be written; its text is an error's line, without the path.
@@ -46,24 +44,23 @@ def fill(paths, sample_rate, cache_dir, on_progress=None):
     entries = [_entry(path, sample_rate, cache_dir) for path in paths]
     with ThreadPoolExecutor() as pool:
         missing = [i for i, whole in enumerate(pool.map(is_whole, entries)) if not whole]
-    if damaged := sealed.count_damaged(entries, missing):
+    if damaged := sealed.count_damaged(entries[i] for i in missing):
         print(f"cache: {damaged} damaged waveforms are decoded anew", file=sys.stderr)
     if missing:
         sealed.remove_parts(Path(cache_dir) / FOLDER)
-    faults = []
+    faults = {}
     # To trace the decoder takes half a second, which is only worth it where something is to be decoded.
     waveforms = decoded([paths[i] for i in missing], sample_rate) if missing else ()
     for done, (index, waveform, fault) in enumerate(waveforms, start=1):
         i = missing[int(index)]
         if fault := fault.numpy().decode():
             entries[i] = None
-            faults.append((i, paths[i], fault))
+            faults[i] = fault
         else:
             write(entries[i], waveform.numpy())
         if on_progress:
             on_progress(done, len(missing))
-    table = pd.DataFrame(sorted(faults), columns=["row", "path", "fault"]).drop(columns="row")
-    return entries, table
+    return entries, dict(sorted(faults.items()))
 
 
 def decoded(paths, sample_rate):
@@ -97,13 +94,12 @@ def read(entry):
 def _entry(path, sample_rate, cache_dir):
     status = os.stat(path)
     made_of = (FORMAT, os.path.abspath(path), status.st_size, status.st_mtime_ns, sample_rate)
-    key = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
-    return place(key, cache_dir)
+    return place(sealed.key_of(made_of), cache_dir)
 
 
 def place(key, cache_dir):
     """Path of the cache file of a key, str."""
-    return str(Path(cache_dir) / FOLDER / key[:2] / f"{key}.i16")
+    return str(sealed.place(cache_dir, FOLDER, key, ".i16"))
 
 
 def is_whole(entry):

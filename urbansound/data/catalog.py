@@ -146,7 +146,7 @@ def checked(name, source, clips, class_names, folds=(), bad_clips="fail", target
         column fold, `splits.assign_folds` assigns five.
       class_names: labels in the order of the model's scores.
       folds: only these; empty: all.
-      bad_clips: "fail", or "skip": clips whose file is not there stay in, and `prepare.prepare` lists them.
+      bad_clips: "fail", or "skip": clips whose file is not there stay in, and `prepare.find` lists them.
       targets: what a label says.
 
     Raises:

@@ -11,7 +11,8 @@ from urbansound.data.seeds import split_seed
 
 POINTS, LOWEST_HZ, SPREAD_DB = 8, 50.0, 5.0  # of the uneven response: places an equal number of octaves apart
 LOW_CUT_HZ, HIGH_CUT_HZ, ORDER = (20.0, 400.0), (2800.0, 20_000.0), 4  # of Butterworth's filters
-ECHO_SECONDS, FADE_SECONDS = 0.5, (0.1, 0.5)  # taken; until it is 60 dB weaker
+ECHO_SECONDS = 0.5  # length of the impulse response
+FADE_SECONDS = (0.1, 0.5)  # in which the echo falls by 60 dB
 DIRECT_DB = (0.0, 20.0)  # above the echo
 
 

@@ -66,8 +66,8 @@ def check(noise_dir, sample_rate, cache_dir):
 def _recordings(paths, sample_rate, cache_dir):
     """The waveforms of files, each from its first sample that is not 0 on: a silent stretch has no power to scale."""
     entries, faults = cache.fill(paths, sample_rate, cache_dir)
-    if len(faults):
-        raise InputError(f"{faults.path[0]}: {faults.fault[0]}; take it out of --noise_dir")
+    for place, fault in faults.items():
+        raise InputError(f"{paths[place]}: {fault}; take it out of --noise_dir")
     for path, entry in zip(paths, entries, strict=True):
         waveform = cache.read(entry).numpy()
         if not np.any(waveform):

@@ -12,7 +12,7 @@ def mapped(dataset, function, deterministic=None):
     Args:
       dataset: a tf.data.Dataset.
       function: of an element's components; uses TensorFlow's operations.
-      deterministic: False: results come as they get ready; default: in order, unless the dataset's options say else.
+      deterministic: False: results come as they get ready; default: in order, or as the dataset's options say.
     """
     function = tf.autograph.experimental.do_not_convert(function)
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)

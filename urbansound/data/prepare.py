@@ -19,7 +19,7 @@ ALONE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class Decoded:
     """The clips of a data set, decoded.
 
     Attributes:
@@ -49,7 +49,7 @@ def find(config):
       config: a Config.
 
     Returns:
-      A Found.
+      A Decoded.
 
     Raises:
       InputError: as the catalog, the cache, `splits.check_folds`, `noise.load` and `unlabelled` do; a clip that
@@ -57,10 +57,10 @@ def find(config):
     """
     if config.augment.uses_noise and config.augment.noise_dir is not None:
         noise.check(config.augment.noise_dir, config.audio.sample_rate, config.data.cache_dir)
-    others, passed_over = unlabelled.recordings(config)
+    without_labels, passed_over = unlabelled.recordings(config)
     if passed_over:
         print(shown(f"{config.distill.unlabelled_dir}: {passed_over}"), file=sys.stderr)
-    unlabelled.windows(others, config)
+    unlabelled.windows(without_labels, config)
     found = datasets.load(config.data).with_targets(targets.of(config.model.targets))
     if found.passed_over:
         print(shown(f"{config.data.data_dir}: {found.passed_over}"), file=sys.stderr)
@@ -79,11 +79,11 @@ def find(config):
         sizes, alike = list(map(os.path.getsize, paths)), audio_files.same_bytes(paths)
     except OSError as error:
         raise InputError(f"{error.filename}: can't be read ({error.strerror}); start again") from None
-    return Found(dataclasses.replace(found, clips=readable), sizes, alike, faults)
+    return Decoded(dataclasses.replace(found, clips=readable), sizes, alike, faults)
 
 
 def split(found, config):
-    """Split the clips of a Found.
+    """Split the clips of a Decoded.
 
     Returns:
       (class_names, clips, skipped): class names in the order of the scores; the catalog's table with the columns
@@ -134,6 +134,17 @@ def cache_entries(clips, config):
     return entries
 
 
+def clips_of(run, split):
+    """(clips, entries, targets) of one split: rows of the run's table, cache files, float32 [clips, classes].
+
+    Raises:
+      InputError: a clip is gone or can't be decoded any more.
+    """
+    clips = run.clips  # which reads and checks a file each time
+    clips = clips[clips.split == split].reset_index(drop=True)
+    return clips, cache_entries(clips, run.config), run.targets.matrix(clips.label, run.class_names)
+
+
 def check_clips(clips, config):
     """Raise InputError where a clip of a run is gone, or has another size than when the run was made."""
     paths = clips.path.tolist()
@@ -170,7 +181,7 @@ def _decode(paths, config):
             [paths[i] for i in possible], config.audio.sample_rate, config.data.cache_dir, on_progress
         )
     entries = dict(zip(possible, filled, strict=True))
-    faults |= dict(zip([i for i in possible if entries[i] is None], broken.fault, strict=True))
+    faults |= {possible[place]: fault for place, fault in broken.items()}
     rows = [(audio_files.as_text(paths[i]), faults[i]) for i in sorted(faults)]
     return [entries.get(i) for i in range(len(paths))], pd.DataFrame(rows, columns=["path", "fault"])
 

@@ -4,6 +4,7 @@ A file is the int64 fingerprint of what follows, then that. The fingerprint is T
 checks each file that it reads, in 3 % of the time that reading takes.
 """
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -15,6 +16,16 @@ from urbansound.errors import DAMAGED, reason
 
 SEAL = 8  # bytes
 ABANDONED_SECONDS = 3600  # no entry takes that long to write
+
+
+def key_of(made_of):
+    """The name of a cache file: a hash of all that made it, values that have a text."""
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
+
+
+def place(cache_dir, folder, key, ending):
+    """Path of the cache file of a key, in one of the folders of a cache."""
+    return Path(cache_dir) / folder / key[:2] / f"{key}{ending}"
 
 
 def write(path, *parts):
@@ -63,9 +74,9 @@ def remove_parts(folder):
     files.remove_parts(folder, f"*/{files.PARTS}", before=time.time() - ABANDONED_SECONDS)
 
 
-def count_damaged(paths, missing):
-    """How many files that `read` gave None for are there nevertheless: of `paths`, at the places `missing`."""
-    return sum(Path(paths[i]).exists() for i in missing)
+def count_damaged(paths):
+    """How many of the files that `read` gave None for are there nevertheless."""
+    return sum(Path(path).exists() for path in paths)
 
 
 def _fingerprint(payload):

@@ -1,6 +1,7 @@
 """Reading a table of clips; every fault is named by its file and the row that a spreadsheet shows."""
 
 import csv
+import itertools
 import os
 
 import pandas as pd
@@ -10,7 +11,7 @@ from urbansound.errors import InputError
 
 def header(path):
     """The names of a CSV file's columns, as a list; see `read`."""
-    rows = _rows(path)
+    rows = _rows(path, most=1)
     return [name.strip() for name in rows[0]] if rows else []
 
 
@@ -48,12 +49,12 @@ def read(path, required, optional=None, may_be_empty=()):
     return table
 
 
-def _rows(path):
+def _rows(path, most=None):
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a device or pipe may have no end
             raise InputError(f"{path}: not a file; name a CSV file")
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file))
+            return list(itertools.islice(csv.reader(file), most))
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); name a CSV file") from None
     except (csv.Error, UnicodeDecodeError) as error:

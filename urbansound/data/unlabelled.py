@@ -1,6 +1,5 @@
 """Recordings without labels, cut into windows that teachers say what is heard in."""
 
-import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -122,9 +121,12 @@ def _windows(path, config):
         return [], reason(error)
     file = os.path.abspath(path), status.st_size, status.st_mtime_ns
     made_of = FORMAT, cache.FORMAT, *file, audio.sample_rate, audio.clip_samples
-    key = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
-    count = Path(config.data.cache_dir) / FOLDER / key[:2] / f"{key}.txt"
-    name = lambda number: cache.place(f"{key}-{number}", config.data.cache_dir)  # noqa: E731
+    key, cache_dir = sealed.key_of(made_of), config.data.cache_dir
+    count = sealed.place(cache_dir, FOLDER, key, ".txt")
+
+    def name(number):
+        return cache.place(f"{key}-{number}", cache_dir)
+
     if (payload := sealed.read(count)) is not None:
         number, _, fault = payload.decode("utf-8", "surrogateescape").partition(" ")
         entries = list(map(name, range(int(number))))

@@ -20,7 +20,7 @@ def steps_per_epoch(clips, config):
 
 
 def clips_per_batch(clips, config):
-    """Clips of a batch of that many training clips, whose copies fill it."""
+    """How many of the training clips a batch has, which their copies fill up to `batch_size`."""
     return min(config.train.batch_size // config.augment.views, clips)
 
 

@@ -50,13 +50,17 @@ def settings_of(runs):
     return first.config.with_settings(model=ensemble.NAME, cepstrum=False)
 
 
-def combine(runs, path):
+def combine(runs, settings, path):
     """A new run of trained `runs`, with its model and a table of its members, not yet evaluated.
 
+    Args:
+      runs: the Runs.
+      settings: what `settings_of` returns of them.
+      path: of the new run directory.
+
     Raises:
-      InputError: as `settings_of`; a run has no model yet; `path` holds something already.
+      InputError: a run has no model yet; `path` holds something already.
     """
-    settings = settings_of(runs)
     Run.check_free(path)  # before the models are loaded
     model = ensemble.average([run.load_model() for run in runs])
     first = runs[0]

@@ -126,8 +126,14 @@ def plan(config, folds, protocol, test_folds=None, random_splits=None):
         ten at most.
 
     Raises:
-      InputError: a test fold that does not exist, or too few folds.
+      InputError: a test fold that does not exist, too few folds, or settings that the protocol can't be run with.
     """
+    if config.data.split == RANDOM:
+        raise InputError("--split=random is of a single run; for random splits besides the folds, --protocol=random")
+    if protocol != "default" and (config.train.keep == "best" or config.train.early_stopping):
+        raise InputError(
+            f"--protocol={protocol} validates on nothing: pass --keep=last --early_stopping=0, or --protocol=default"
+        )
     needed = 3 if protocol == "default" else 2
     if len(folds) < needed:
         raise InputError(f"protocol {protocol} needs at least {needed} folds; there are {len(folds)}")

@@ -16,11 +16,11 @@ from urbansound.training import begun, teachers
 
 
 class RunError(InputError):
-    """A run that ended before its end: `code` is its process's exit code."""
+    """A run that ended before its end: `code` is its process's exit code, `said` its error line in train.log, or ""."""
 
-    def __init__(self, message, code):
+    def __init__(self, message, code, said=""):
         super().__init__(message)
-        self.code = code
+        self.code, self.said = code, said
 
 
 def begin(path, config, prepared=prepare.prepare, names=()):
@@ -33,9 +33,10 @@ def begin(path, config, prepared=prepare.prepare, names=()):
       names: see `begun.reopened`.
 
     Raises:
-      InputError: it was begun with other settings, or as `begun.reopened`; the data can't be used.
+      InputError: it was begun with other settings, or as `begun.reopened`; the data or a setting can't be used.
     """
     if not (path / "config.json").exists():
+        config.check_used()
         return teachers.new_run(path, config, *prepared(config))
     check_settings(path, Run.open(path).config, config)
     return begun.reopened(path, config.flat(), names)
@@ -85,6 +86,7 @@ def _train_one(run, jobs, processes, evaluate, quiet):
         _say(f"{run.path.name}: training")
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open(run.file("train.log"), "a")) if logged else None
+        start = log.tell() if logged else 0
         # The pipe ends with this process, however it ends: then so does the worker.
         process = subprocess.Popen(
             [sys.executable, "-m", "urbansound.experiments.worker", *_arguments(run, evaluate)],
@@ -97,10 +99,20 @@ def _train_one(run, jobs, processes, evaluate, quiet):
         processes.append(process)
         code = process.wait()
     if code:
-        where = f"; see {run.file('train.log')}" if logged else ""
-        raise RunError(f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there", code)
+        said = _error_in(run.file("train.log"), start) if logged else ""
+        where = f"{f': {said}' if said else ''}; see {run.file('train.log')}" if logged else ""
+        ended = f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there"
+        raise RunError(ended, code, said)
     if not quiet:
         _say(f"{run.path.name}: done")
+
+
+def _error_in(log, start):
+    """The error that a command has written into its log, from byte `start` on; "" where there is none."""
+    with open(log, "rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
 
 
 def _arguments(run, evaluate):

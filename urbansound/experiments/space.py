@@ -11,7 +11,7 @@ from urbansound.errors import InputError
 from urbansound.files import read_text
 
 # Trials may differ only in how they learn, or their scores can't be compared.
-FIXED = {field.name for field in dataclasses.fields(DataConfig)} - {"short_clips"} | {"seed"}
+FIXED = {field.name for field in dataclasses.fields(DataConfig)} - {"short_clips"} | {"seed", "targets"}
 
 
 def load(path, config):
@@ -50,12 +50,8 @@ def load(path, config):
 
 def start(space, config):
     """{setting's name: the value that it has in `config`}, for every setting of the space."""
-    return {
-        name: getattr(getattr(config, section.name), name)
-        for name in space
-        for section in dataclasses.fields(Config)
-        if name in section.type.__dataclass_fields__
-    }
+    values = config.flat()
+    return {name: values[name] for name in space}
 
 
 def _distribution(name, values):
@@ -76,6 +72,8 @@ def _distribution(name, values):
         raise InputError(f"{name} must be a list of choices, or of a number a range {{low = …, high = …, log = true}}")
     for value in (values["low"], values["high"]):
         check_field(field, value)
+    if not isinstance(values.get("log", False), bool):
+        raise InputError(f"{name}: log must be true or false. Received: {values['log']}")
     try:
         return ranges[kind](values["low"], values["high"], log=values.get("log", False))
     except ValueError as error:

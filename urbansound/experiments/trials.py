@@ -27,7 +27,7 @@ from urbansound.files import check_folder, is_free, lock, new_folder, read_json,
 from urbansound.progress import bar
 from urbansound.report import plots
 from urbansound.report.tables import in_words
-from urbansound.training import begun
+from urbansound.training import begun, fit
 
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "ended early", TrialState.FAIL: "failed"}
 BAD_SETTINGS = 2  # a run's exit code
@@ -65,6 +65,7 @@ def search(path, config, space_path, n_trials, splits, jobs=1):
         raise InputError("a search chooses by validation clips: pass --val_fold, or --val_fraction above 0")
     config.with_settings(seed=config.train.seed + splits - 1)  # refused now, not when it comes to that split
     distributions = space.load(space_path, config)
+    fit.check_weights(config)
     _begin(path, config, space_path)
     with lock(path), bar("training", unit="run") as on_progress:
         return _search(path, config, distributions, n_trials, splits, jobs, on_progress)
@@ -113,6 +114,7 @@ def _begin(path, config, space_path):
     if not kept_config.exists():
         if not is_free(path):
             raise InputError(f"{path}: not a search, and not empty; pass another --run_dir")
+        config.check_used()
         with new_folder(path) as folder:
             shutil.copyfile(space_path, folder / kept_space.name)
             write_json(folder / kept_config.name, dataclasses.asdict(config))
@@ -167,25 +169,45 @@ def _try(study, trial, path, config, splits, jobs, on_runs):
     """Train one trial's runs and tell the study what they reached."""
     folder = path / "trials" / str(trial.number)
     try:
-        state = _train(trial, folder, config.with_settings(**trial.params), splits, jobs, on_runs)
-    except InputError as error:
-        if isinstance(error, processes.RunError) and error.code != BAD_SETTINGS:
-            raise  # killed, or a bug: no fault of the settings
+        state = _train(trial, folder, _settings(config, trial), splits, jobs, on_runs)
+    except _BadSettingsError as error:
         if trial.number == 0:
             # What fails with the settings as given would fail with all.
-            raise InputError(f"trial 0, the settings as given: {_fault(error, folder)}") from None
-        trial.set_user_attr("fault", _fault(error, folder))
+            raise InputError(f"trial 0, the settings as given: {error}") from None
+        trial.set_user_attr("fault", str(error))
         state = TrialState.FAIL
     accuracy = _mean(trial) if state is TrialState.COMPLETE else None
     study.tell(trial, accuracy, state=state)
 
 
+class _BadSettingsError(InputError):
+    """Settings that do not go together, or by which no run can be trained."""
+
+
+def _settings(config, trial):
+    """The Config of a trial, whose settings have to go together."""
+    try:
+        return config.with_settings(**trial.params)
+    except InputError as error:
+        raise _BadSettingsError(error) from None
+
+
 def _train(trial, folder, config, splits, jobs, on_runs):
-    """Train a trial's runs, `jobs` at a time; COMPLETE, or PRUNED where the others are not worth it."""
+    """Train a trial's runs, `jobs` at a time; COMPLETE, or PRUNED where the others are not worth it.
+
+    Raises:
+      _BadSettingsError: a run failed by its settings.
+      InputError: one was killed, or its clips can't be read: no fault of the settings.
+    """
     for first in range(0, splits, jobs):
         seeds = range(first, min(first + jobs, splits))
         runs = [processes.begin(folder / f"split_{n}", config.with_settings(seed=config.train.seed + n)) for n in seeds]
-        processes.train(runs, jobs, evaluate=False, quiet=True)
+        try:
+            processes.train(runs, jobs, evaluate=False, quiet=True)
+        except processes.RunError as error:
+            if error.code != BAD_SETTINGS:
+                raise
+            raise _BadSettingsError(error.said or error) from None
         outcomes = [_outcome(run) for run in runs]
         scores = trial.user_attrs.get("scores", [])[:first] + [accuracy for accuracy, _ in outcomes]
         minutes = trial.user_attrs.get("minutes", [])[:first] + [minutes for _, minutes in outcomes]
@@ -211,13 +233,6 @@ def _outcome(run):
     rows = history[history.stage == history.stage.iloc[-1]]  # the last stage validates the whole model
     row = rows.val_loss.idxmin() if run.config.train.keep == "best" else rows.index[-1]
     return float(rows[f"val_{run.targets.measure}"][row]), run.training_seconds / 60
-
-
-def _fault(error, folder):
-    """The line in which the run itself said what was wrong."""
-    logs = [log.read_text(errors="replace").splitlines() for log in sorted(folder.glob("*/train.log"))]
-    said = [line for lines in logs for line in lines if line.startswith("error: ")]
-    return said[-1].removeprefix("error: ") if said else str(error)
 
 
 def _table(study, path, measure):

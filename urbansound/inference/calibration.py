@@ -84,7 +84,10 @@ def fit(clips, class_names, precision, source):
     scores = clips.scores_at(found)
     of_classes = class_thresholds(scores, clips.targets >= 0.5, precision)
     classes = {label: threshold for label, (threshold, *_) in zip(class_names, of_classes, strict=True)}
-    rule = _by_thresholds(scores, classes) if clips.kind is MULTILABEL else _by_background(clips, found, class_names)
+    if clips.kind is MULTILABEL:
+        rule = _by_thresholds(scores, classes)
+    else:
+        rule = _by_background(scores, clips.background_at(found), class_names)
     return {
         "temperature": found,
         "classes": classes,
@@ -106,12 +109,13 @@ def _by_thresholds(scores, classes):
     return {"none": 0.0, "method": BY_THRESHOLDS, "accepted": accepted}
 
 
-def _by_background(clips, temperature, class_names):
+def _by_background(scores, background, class_names):
     """The rule of "none of these" where the scores of a clip are of one class among all."""
-    scores = clips.scores_at(temperature)
-    weights, bias = known_unit(scores, clips.background_at(temperature))
+    weights, bias = fit_known(scores, background)
     rule = {"weights": dict(zip(class_names, weights, strict=True)), "bias": bias}
-    return {"none": none_threshold(known(scores, rule)), **rule, "method": METHOD, "accepted": ACCEPTED}
+    values = known(scores, rule)
+    none = none_threshold(values)
+    return {"none": none, **rule, "method": METHOD, "accepted": float(np.mean(values >= none))}
 
 
 def temperature(clips):
@@ -156,7 +160,7 @@ def class_thresholds(scores, targets, precision):
     ]
 
 
-def known_unit(scores, background):
+def fit_known(scores, background):
     """Logistic regression that tells clips of the classes from other sounds by the logarithms of their scores.
 
     Both kinds weigh the same in sum, however many there are.
@@ -175,7 +179,7 @@ def known_unit(scores, background):
 
 
 def none_threshold(values):
-    """The highest threshold that accepts ACCEPTED of the clips, whose values of `trust.known` are float [clips]."""
+    """The highest threshold that accepts ACCEPTED or more of clips, by their values of `trust.known`, float [clips]."""
     return float(np.sort(values)[int((1 - ACCEPTED) * len(values) + 1e-9)])
 
 

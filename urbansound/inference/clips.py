@@ -49,8 +49,8 @@ def cut_clips(folder, path, events):
     try:
         missing = len(excerpts) - write_excerpts(path, excerpts)
     except InputError as error:
-        return f"{len(excerpts)} clips could not be cut: {error}"
-    return f"{missing} clips could not be cut: the recording was changed meanwhile" if missing else None
+        return f"clips that could not be cut: {len(excerpts)} ({error})"
+    return f"clips that could not be cut: {missing} (the recording was changed meanwhile)" if missing else None
 
 
 def _moved_to(folder, path, places):

@@ -43,7 +43,7 @@ def event_settings(described, threshold=None, **others):
     Args:
       described: the model's Description.
       threshold: score at which events begin; CLASSES: that of each class in the model's thresholds; None: THRESHOLD.
-        Only of a number are windows scored that are none of the classes by the model's thresholds, if it has any.
+        With a number, windows that are none of the classes by the model's thresholds count too.
       others: further attributes of EventSettings.
 
     Raises:
@@ -53,7 +53,7 @@ def event_settings(described, threshold=None, **others):
     if threshold == CLASSES and thresholds is None:
         raise InputError("the model has no thresholds (no clip validated it); pass --threshold=NUMBER, or none")
     known_only = thresholds is not None and threshold in (None, CLASSES)
-    on = {None: THRESHOLD, CLASSES: thresholds and thresholds["classes"]}.get(threshold, threshold)
+    on = THRESHOLD if threshold is None else thresholds["classes"] if threshold == CLASSES else threshold
     return EventSettings(on=on, known_only=known_only, **others)
 
 

@@ -9,9 +9,8 @@ from urbansound import models
 from urbansound.audio.length import fit_length
 from urbansound.audio.logmel import log_mel
 from urbansound.audio.mel_filterbank import band_centres
-from urbansound.data import background, cache, datasets, unlabelled
-from urbansound.data.prepare import cache_entries
-from urbansound.data.splits import VALIDATION
+from urbansound.data import background, cache, datasets, splits, unlabelled
+from urbansound.data.prepare import clips_of
 from urbansound.files import write_csv, write_json
 from urbansound.inference import calibration, robustness
 from urbansound.inference.classifier import Classifier, score_clips, window_starts
@@ -53,16 +52,15 @@ def _evaluate(run, conditions):
     class_names = run.class_names
     if run.thresholds is None:
         _calibrate(run)
-    test, entries, targets = clips_of(run, "test")
+    test, entries, targets = clips_of(run, splits.TEST)
     classifier = Classifier.from_run(run)
     scores = score_entries(entries, classifier)
-    decided = run.targets.decide(scores, run.thresholds)
+    decided = run.targets.decide(scores, classifier.thresholds)
     salience = test.salience if test.salience.notna().any() else None
     values = figures.evaluate(run.targets, targets, scores, test.recording, class_names, salience, decided)
-    values["temperature"] = values["thresholds"] = None
-    if run.thresholds is not None:
-        values["temperature"] = run.temperature
-        values["thresholds"] = trust.measure(targets, decided, scores, run.thresholds)
+    thresholds = classifier.thresholds
+    values["temperature"] = thresholds and thresholds["temperature"]
+    values["thresholds"] = thresholds and trust.measure(targets, decided, scores, thresholds)
     if of_members := _members(entries, targets, test.recording, classifier):
         values["members"] = of_members
     predictions = predictions_table(test, scores, class_names, run.targets.labels(decided, class_names))
@@ -77,8 +75,8 @@ def _evaluate(run, conditions):
 
 def _calibrate(run):
     """Write thresholds.json by the run's validation clips, where there are any."""
-    if (run.clips.split == VALIDATION).any():
-        write_thresholds(run, out_of_training(run, VALIDATION), "validation clips")
+    if (run.clips.split == splits.VALIDATION).any():
+        write_thresholds(run, out_of_training(run, splits.VALIDATION), "validation clips")
 
 
 def out_of_training(run, split):
@@ -116,17 +114,6 @@ def _windows(entries, classifier):
 def _starts(waveform, classifier):
     samples = classifier.audio.clip_samples
     return window_starts(max(len(waveform), samples), samples, classifier.hop).numpy()
-
-
-def clips_of(run, split):
-    """(clips, entries, targets) of one split: rows of the run's table, cache files, float32 [clips, classes].
-
-    Raises:
-      InputError: a clip is gone or can't be decoded any more.
-    """
-    clips = run.clips  # which reads and checks a file each time
-    clips = clips[clips.split == split].reset_index(drop=True)
-    return clips, cache_entries(clips, run.config), run.targets.matrix(clips.label, run.class_names)
 
 
 def score_entries(entries, classifier, score_windows=None):

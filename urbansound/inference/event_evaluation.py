@@ -9,11 +9,11 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from urbansound import journal
 from urbansound.data import audio_files
 from urbansound.errors import InputError
 from urbansound.files import read_json
 from urbansound.inference.output import CLASSES, JOURNAL, entries_of
-from urbansound.journal import Journal
 from urbansound.report import psds as psd_scores
 from urbansound.report.event_metrics import event_based, read_events, segment_based
 from urbansound.report.event_tables import SED, SETTINGS
@@ -114,7 +114,7 @@ def _detected(detected, known):
     path = Path(detected) / JOURNAL
     if not path.is_file():
         raise InputError(f"{detected}: not a folder of python -m urbansound.detect; pass one, or a table")
-    entries = entries_of(Journal(path))
+    entries = entries_of(path, journal.read(path))
     done = {known.recording_of(name) for name in entries}
     if lacking := [file for file in known.files if file not in done]:  # their events would count as missed
         raise InputError(

@@ -2,10 +2,10 @@
 
 A window that starts at s and lasts w stands at its middle, s + w / 2, and between two middles the score of a class is
 a straight line. An event begins where that line rises to `on` and ends where it falls below `off * on`. Scores rise as
-a sound fills more of the window, so the line crosses `on` when the sound fills a certain share of it, `filled`. The
-sound itself began `(0.5 - filled) * w` after the crossing, and it ends `(0.5 - off * filled) * w` before the other one,
-because there it fills `off * filled` of the window. For scores in proportion to the share that is filled, both times
-are exact where the two windows around the crossing are filled in part, and off by less than a hop elsewhere.
+a sound fills more of the window. They are taken to be in proportion to the share that is filled, and to be `on` where
+that is a half: then the sound begins at the first crossing, and ends `(1 - off) / 2 * w` before the other one, where it
+fills `off / 2` of the window. For such scores both times are exact where the two windows around the crossing are filled
+in part, and off by less than a hop elsewhere.
 """
 
 import collections
@@ -42,9 +42,6 @@ class EventSettings:
       off: below this share of `on` an event ends, above 0 up to 1.
       min_seconds: shorter events are dropped.
       gap_seconds: two events of a class at most this far apart are one.
-      filled: share of a window that a sound fills where its score is `on`, above 0 up to 1. It moves the times
-        only. 0.5 fits scores that rise evenly from 0 to twice `on` as the sound fills the window; less fits a model
-        that is sure of a sound as soon as the window holds a part of it.
       known_only: windows whose sound is none of the model's classes (see `trust.known`) have scores of 0.
 
     Raises:
@@ -56,16 +53,14 @@ class EventSettings:
     off: float = 0.5
     min_seconds: float = 0.0
     gap_seconds: float = 0.0
-    filled: float = 0.5
     known_only: bool = False
 
     def __post_init__(self):
         for name in ("smooth_seconds", "min_seconds", "gap_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be 0 or more. Received: {getattr(self, name)}")
-        for name in ("off", "filled"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name} must be above 0 and at most 1. Received: {getattr(self, name)}")
+        if not 0 < self.off <= 1:
+            raise InputError(f"off must be above 0 and at most 1. Received: {self.off}")
         for value in self.on.values() if isinstance(self.on, Mapping) else [self.on]:
             if not value > 0:
                 raise InputError(f"on must be above 0. Received: {value}")
@@ -131,9 +126,7 @@ class EventFinder:
         self._window_seconds = window_seconds
         self._on = settings.thresholds(class_names)
         self._off = self._on * settings.off
-        # From where the score crosses a threshold to the sound's edge.
-        self._to_start = (0.5 - settings.filled) * window_seconds
-        self._to_end = (settings.off * settings.filled - 0.5) * window_seconds
+        self._to_end = (settings.off - 1) / 2 * window_seconds  # from where the score falls below `off * on`
         self._smoother = _Smoother(settings.smooth_seconds / 2)
         self._sounds = [None] * len(self._class_names)  # a _Sound of each class that may still change
         self._busy = np.zeros(len(self._class_names), bool)  # where there is one
@@ -178,7 +171,7 @@ class EventFinder:
             sound = self._sounds[place]
             end = self._last + self._window_seconds if sound.end is None else sound.end
             sound.end = end if seconds is None else min(end, seconds)
-            # A correction may have moved the start beyond the end of the recording.
+            # The score may have risen right before the end of the recording.
             sound.start = min(sound.start, max(self._ends[place], sound.end - sound.hop))
             events += self._given(place)
         return events
@@ -196,7 +189,7 @@ class EventFinder:
                     sound.end = max(end, sound.start + sound.hop)
             elif score >= self._on[place]:
                 events += self._begin(middle, row, place)
-            elif middle + self._to_start - sound.end > self._settings.gap_seconds:
+            elif middle - sound.end > self._settings.gap_seconds:
                 events += self._given(place)
         self._before = middle, row
         return events
@@ -205,7 +198,7 @@ class EventFinder:
         """A class's score has risen to its threshold: go on with its event, or give that and begin another."""
         start, hop = self._first, self._window_seconds
         if self._before is not None:
-            start = max(start, self._crossing(middle, row, place, self._on) + self._to_start)
+            start = max(start, self._crossing(middle, row, place, self._on))
             hop = middle - self._before[0]
         sound, events = self._sounds[place], []
         if sound is not None and start - sound.end <= self._settings.gap_seconds:

@@ -3,7 +3,6 @@
 import math
 import os
 
-import numpy as np
 import pandas as pd
 
 from urbansound import targets
@@ -14,7 +13,7 @@ from urbansound.errors import InputError
 from urbansound.inference.classifier import score_sounds
 from urbansound.inference.listeners import STANDARD_INPUT
 from urbansound.progress import bar
-from urbansound.report.metrics import rank
+from urbansound.report.metrics import best_three
 from urbansound.report.trust import of_classes
 from urbansound.targets import NONE
 
@@ -105,11 +104,8 @@ def _blocks(stream, sample_rate, on_progress):
 
 
 def _top(files, scores, class_names):
-    order = rank(scores)
-    names = np.asarray(class_names, dtype=object)[order]
-    ranked = np.take_along_axis(scores, order, axis=1)
     table = pd.DataFrame({"path": files})
-    for place, name in enumerate(PLACES[: len(class_names)]):
-        table[name] = names[:, place]
-        table["score" if place == 0 else f"{name}_score"] = ranked[:, place]
+    for place, (names, values) in zip(PLACES, best_three(scores, class_names), strict=False):
+        table[place] = names
+        table["score" if place == "best" else f"{place}_score"] = values
     return table

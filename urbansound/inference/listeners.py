@@ -81,10 +81,7 @@ class Listener:
           cut: whether its clips are to be cut; False where they were, and may have been moved since.
 
         Returns:
-          A dict: path, absolute (path), size, modified (ns; see `state`), begin (ISO 8601 or None), latitude,
-          longitude, seconds, fault (or None), events ([start, end, label, peak, mean] of each), clocks (ISO 8601 of
-          when each begins, or None), clips (the plan's where they are there), clips_fault (why some are
-          not, or None).
+          What `entry_of` returns, with its clips where they are there, and clips_fault: why some are not, or None.
         """
         entry, clips = known or self._listened(path, say), self.plan.clips
         fault = cut_clips(clips, path, entry["events"]) if clips and cut else None
@@ -100,19 +97,10 @@ class Listener:
         with self.outputs(path) as (outputs, draw):
             found = detect(self.scorer, path, self.hop, self.settings, **heard, **outputs)
             draw(found, about.start)
-        return {
-            "path": as_text(path),
-            "absolute": as_text(os.path.abspath(path)),
-            **before,
-            "begin": about.start.isoformat() if about.start else None,
-            "latitude": about.latitude,
-            "longitude": about.longitude,
-            "seconds": found.seconds,
-            "fault": found.fault,
-            "events": found.events.to_numpy(object).tolist(),
-            # Here the zone is known, of which `begin` has the offset at the beginning only.
-            "clocks": about.start and [later(about.start, start).isoformat() for start in found.events.start],
-        }
+        # Here the zone is known, of which the beginning has the offset at that time only.
+        clocks = about.start and [later(about.start, start) for start in found.events.start]
+        absolute = None if path == STANDARD_INPUT else as_text(os.path.abspath(path))
+        return entry_of(as_text(path), found, about, clocks, absolute=absolute, **before)
 
     @contextlib.contextmanager
     def outputs(self, path):
@@ -139,6 +127,34 @@ class Listener:
                 timeline.draw(found.events, as_text(path), begin, pictures)
 
             yield {"outputs": [*tables, timeline], "on_sound": timeline.add_sound}, draw
+
+
+def entry_of(name, found, about, clocks, **file):
+    """A recording as a journal keeps it.
+
+    Args:
+      name: its path as text, or what its tables call it.
+      found: the Detection.
+      about: its Origin.
+      clocks: a datetime for when each event begins, or None.
+      file: of a file: absolute (its path), size, modified (ns; see `state`).
+
+    Returns:
+      A dict: path, absolute, size, modified, begin (ISO 8601 or None), latitude, longitude, seconds, fault (or None),
+      events (an Event's values each), clocks (ISO 8601, or None), clips (the folder with its clips: None).
+    """
+    return {
+        "path": name,
+        **{"absolute": None, "size": None, "modified": None, **file},
+        "begin": about.start.isoformat() if about.start else None,
+        "latitude": about.latitude,
+        "longitude": about.longitude,
+        "seconds": found.seconds,
+        "fault": found.fault,
+        "events": found.events.to_numpy(object).tolist(),
+        "clocks": None if clocks is None else [clock.isoformat() for clock in clocks],
+        "clips": None,
+    }
 
 
 def state(path):

@@ -7,11 +7,12 @@ import signal
 import threading
 
 from urbansound.audio.microphone import open_microphone
+from urbansound.audio.recorder import Origin
 from urbansound.audio.stream import Stream
 from urbansound.errors import InputError
 from urbansound.inference.detection import detect_stream
-from urbansound.inference.listeners import Listener
-from urbansound.inference.output import check_output, open_output
+from urbansound.inference.listeners import Listener, entry_of
+from urbansound.inference.output import check_output, is_there, open_output
 from urbansound.inference.recordings import about, planned
 
 
@@ -70,7 +71,7 @@ def detect_live(plan, device=None, out=None, formats=(), on_events=None, on_begi
         entry = _entry(listener, microphone, stream, on_events, output.entries if output else ())
         if output:
             output.keep(entry["path"], entry, plan.suffixes(entry["seconds"]))
-            output.combine(list(output.entries.values()))
+            output.combine([one for one in output.entries.values() if is_there(one)])
     return Session(entry["path"], entry["seconds"], len(entry["events"]), microphone.lost, entry["fault"])
 
 
@@ -98,19 +99,8 @@ def _entry(listener, microphone, stream, on_events, names):
     with listener.outputs(name) as (outputs, draw):
         found = detect_stream(listener.scorer, stream, listener.hop, listener.settings, on_events=say, **outputs)
         draw(found, begin)
-    return {
-        "path": name,
-        "size": None,
-        "modified": None,
-        "begin": begin.isoformat(),
-        "latitude": None,
-        "longitude": None,
-        "seconds": found.seconds,
-        "fault": found.fault,
-        "events": found.events.to_numpy(object).tolist(),
-        "clips": None,
-        "clocks": [microphone.clock(start, plan.zone).isoformat() for start in found.events.start],
-    }
+    clocks = [microphone.clock(start, plan.zone) for start in found.events.start]
+    return entry_of(name, found, Origin(begin), clocks)
 
 
 def _numbered(name):

@@ -1,7 +1,7 @@
 """The folder of tables that a command writes, and goes on with when it was interrupted.
 
 settings.json     the model's name, hash and classes, and every setting: the same for all that the folder holds
-journal.jsonl     an entry per recording that is done, see `Listener.entry`
+journal.jsonl     an entry per recording that is done, see `listeners.entry_of`
 events.*          the tables of all recordings, in the order of the command line; one file per form
 recordings/       the tables and pictures of each recording, at its path as it was given: without the / or the drive
                   that a whole path begins with, and with _up in the place of each ..
@@ -18,6 +18,7 @@ from urbansound.data.audio_files import as_text
 from urbansound.errors import InputError
 from urbansound.files import CLIP_SETTINGS, LOCK, PARTS, check_folder, lock, read_json, remove_parts, write_json
 from urbansound.inference.clips import clip_paths
+from urbansound.inference.events import Event
 from urbansound.inference.timelines import picture_suffixes
 from urbansound.journal import Journal
 from urbansound.report import event_tables, score_table
@@ -26,7 +27,6 @@ from urbansound.report.event_tables import COLUMNS
 COMBINED = "events"  # the name of the tables of all recordings
 JOURNAL = "journal.jsonl"
 CLASSES = "classes"  # of the model, in settings.json
-EVENT_COLUMNS = ["start", "end", "label", "peak", "mean"]
 ENTRY_KEYS = {"path", "size", "modified", "begin", "latitude", "longitude", "seconds", "fault", "events"}
 
 
@@ -140,7 +140,7 @@ class Output:
     def __init__(self, out, forms, about):
         self._out, self._forms, self._about = out, forms, about
         self._journal = Journal(out / JOURNAL)
-        self.entries = entries_of(self._journal)
+        self.entries = entries_of(out / JOURNAL, self._journal.entries)
 
     def check_recordings(self, paths):
         """Raise InputError where a path was that of another recording, which is still there, in another folder."""
@@ -154,13 +154,14 @@ class Output:
 
         Args:
           path: of the recording, str.
-          entry: see `Listener.entry`.
+          entry: see `listeners.entry_of`.
           suffixes: of the other files that were written of it.
         """
         for form in self._forms.values():
             form.write(_events(entry), table_path(self._out, path, form.suffix), self._about)
         old = self.entries.get(entry["path"])
-        if old and not is_of_state(old, entry):
+        # Its size and time tell nothing of standard input, or of a file that may be read only now.
+        if old and any(old[name] != entry[name] for name in ("size", "modified", "seconds", "events")):
             written = {form.suffix for form in self._forms.values()} | set(suffixes)
             outdated = {table_path(self._out, path, suffix) for suffix in _suffixes(old) - written}
             if old.get("clips") and old.get("clips") == entry["clips"]:
@@ -179,14 +180,14 @@ class Output:
                 form.write(_events(entry), place, self._about)
 
     def combine(self, entries):
-        """Write the tables of all recordings that are still there, these first; also those of other forms.
+        """Write the tables of all recordings, these first; also those of other forms.
 
-        A recording whose path was written in several ways is in them once.
+        Files that are gone are not in them, and a file whose path was written in several ways is in them once.
 
         Returns:
           Their numbers: of recordings, and of events.
         """
-        earlier = [entry for entry in self.entries.values() if os.path.exists(entry.get("absolute") or "")]
+        earlier = [entry for entry in self.entries.values() if is_there(entry)]
         latest = {_file(entry): entry for entry in earlier} | {_file(entry): entry for entry in entries}
         entries = [latest[file] for file in dict.fromkeys(map(_file, [*entries, *earlier]))]
         tables = [_events(entry) for entry in entries]
@@ -202,17 +203,17 @@ class Output:
         return self._out / f"{COMBINED}{form.suffix}"
 
 
-def entries_of(journal):
-    """{path as text: entry} of a Journal of recordings.
+def entries_of(path, lines):
+    """{path as text: entry} of the lines of a journal of recordings, which lies at `path`.
 
     Raises:
-      InputError: an entry is none of `Listener.entry`.
+      InputError: one is no entry of `listeners.entry_of`.
     """
-    if not all(entry.keys() >= ENTRY_KEYS for entry in journal.entries):
-        raise InputError(f"{journal.path}: damaged; delete it to begin anew")
+    if not all(line.keys() >= ENTRY_KEYS for line in lines):
+        raise InputError(f"{path}: damaged; delete it to begin anew")
     entries = {}
-    for entry in journal.entries:
-        _put(entries, entry)
+    for line in lines:
+        _put(entries, line)
     return entries
 
 
@@ -225,6 +226,11 @@ def _put(entries, entry):
 def _file(entry):
     """Which file an entry is of, however its path was written."""
     return os.path.realpath(entry["absolute"]) if entry.get("absolute") else entry["path"]
+
+
+def is_there(entry):
+    """Whether the file of an entry exists, or the entry is of no file."""
+    return not entry.get("absolute") or os.path.exists(entry["absolute"])
 
 
 def is_of_state(entry, state):
@@ -241,7 +247,7 @@ def _suffixes(entry):
 def _events(entry):
     """The table of COLUMNS of an entry."""
     begin = datetime.datetime.fromisoformat(entry["begin"]) if entry["begin"] else None
-    events = pd.DataFrame(entry["events"], columns=EVENT_COLUMNS)
+    events = pd.DataFrame(entry["events"], columns=Event._fields)
     table = event_tables.recording_table(events, entry["path"], begin, entry["latitude"], entry["longitude"])
     if entry.get("clocks"):
         clocks = map(datetime.datetime.fromisoformat, entry["clocks"])

@@ -108,7 +108,7 @@ def _of_tflite(path):
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except Exception:  # whatever a damaged file does to zipfile
         raise InputError(f"{path}: not a .tflite file with its {NAME}; export the model again") from None
     described = _described(path, files.get)
     try:

@@ -78,6 +78,13 @@ def rank(scores):
     return np.argsort(-scores, axis=1, kind="stable")
 
 
+def best_three(scores, class_names):
+    """[(class names str [clips], scores [clips])] of the highest scores, then the next: three, or one a class."""
+    order = rank(scores)[:, :3]
+    names, values = np.asarray(class_names, dtype=object)[order], np.take_along_axis(scores, order, axis=1)
+    return list(zip(names.T, values.T, strict=True))
+
+
 def bootstrap_interval(correct, recordings, *, resamples=2000, seed=0):
     """95 % percentile interval of accuracy, by drawing recordings with replacement.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from urbansound.errors import InputError
-from urbansound.report.metrics import rank
+from urbansound.report.metrics import best_three
 
 CLIP_COLUMNS = ["path", "label", "fold", "recording", "salience"]
 
@@ -31,16 +31,13 @@ def predictions_table(clips, scores, class_names, predicted=None):
         raise InputError(
             f"scores must be [{len(clips)} clips, {len(class_names)} classes]. Received: {list(scores.shape)}"
         )
-    names, order = np.asarray(class_names, dtype=object), rank(scores)
-    ranked = np.take_along_axis(scores, order, axis=1)
+    (best, highest), *others = best_three(scores, class_names)
     table = clips[CLIP_COLUMNS].reset_index(drop=True)
-    table["predicted"] = names[order[:, 0]] if predicted is None else list(predicted)
+    table["predicted"] = best if predicted is None else list(predicted)
     table["correct"] = table["predicted"] == table["label"]
-    table["score"] = ranked[:, 0]
-    for place, name in enumerate(("second", "third"), start=1):
-        if place < len(names):
-            table[name] = names[order[:, place]]
-            table[f"{name}_score"] = ranked[:, place]
+    table["score"] = highest
+    for place, (names, values) in zip(("second", "third"), others, strict=False):
+        table[place], table[f"{place}_score"] = names, values
     of_classes = pd.DataFrame(scores, columns=[f"score_{name}" for name in class_names])
     return pd.concat([table, of_classes], axis=1)
 

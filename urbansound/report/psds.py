@@ -44,8 +44,8 @@ def measure(reference, score_tables):
       score_tables: {filename: path of a table of `score_table`} of all recordings.
 
     Returns:
-      {"scenario 1": PSDS, "scenario 2": PSDS, "left_out": number of known events of classes that the model lacks, or
-      without a length}.
+      {"scenario 1": PSDS, "scenario 2": PSDS, "left_out": number of known events of classes that the model lacks,
+      without a length, or of recordings that no sound could be read from}.
 
     Raises:
       InputError: sed_scores_eval is not installed; no event is left; a table can't be read.
@@ -53,8 +53,10 @@ def measure(reference, score_tables):
     intersection_based = package()
     tables = {name: _read(path) for name, path in score_tables.items()}
     labels = list(next(iter(tables.values())).columns[2:])
+    tables = {name: table for name, table in tables.items() if len(table)}
     reference = reference.assign(event_label=reference.event_label.map(shown))
-    used = reference[reference.event_label.isin(labels) & (reference.offset > reference.onset)]
+    measured = reference.event_label.isin(labels) & reference.filename.isin(tables)
+    used = reference[measured & (reference.offset > reference.onset)]
     if used.empty:
         raise InputError("PSDS needs known events of the model's classes, and there are none; leave out --psds")
     labels = sorted(set(used.event_label))
@@ -86,6 +88,6 @@ def _read(path):
         table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_MINIMAL)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of scores ({error}); run python -m urbansound.detect again") from None
-    if not len(table) or list(table.columns[:2]) != ["onset", "offset"]:
+    if list(table.columns[:2]) != ["onset", "offset"]:
         raise InputError(f"{path}: not a table of scores; run python -m urbansound.detect again")
     return table

@@ -1,5 +1,7 @@
 """Figures as text: the headline, and the table that a terminal shows."""
 
+import json
+
 import pandas as pd
 
 from urbansound.files import csv_text
@@ -68,7 +70,8 @@ def in_form(table, form, on_terminal=False):
     if form == "csv":
         return csv_text(table)
     if form == "jsonl":
-        return table.to_json(orient="records", lines=True)
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        return "".join(f"{json.dumps(row)}\n" for row in rows)
     if table.empty:
         return ""  # pandas would show its own words
     with pd.option_context("display.unicode.east_asian_width", True):

@@ -1,11 +1,10 @@
 """Runs that were begun: opened again only where their files, which may have been moved, are those they began with."""
 
 import os
-from pathlib import Path
 
 from urbansound.data import prepare, unlabelled
 from urbansound.errors import InputError
-from urbansound.run import Run
+from urbansound.run import Run, together
 from urbansound.training import teachers
 
 ALIKE = ("label", "fold", "recording", "bytes")  # of a clip, besides its name
@@ -52,7 +51,7 @@ def _check_same(run, own, others, columns):
     columns = ["path", *(name for name in columns if name in own and name in others)]
     if own[columns].equals(others[columns]):
         return
-    one, other = (_rows(table.assign(path=_names(table.path))[columns]) for table in (own, others))
+    one, other = (_rows(table.assign(path=together(table.path)[1])[columns]) for table in (own, others))
     if apart := sorted(one ^ other):
         raise InputError(
             f"{run.path} was begun with other clips: {len({name for name, *_ in apart})} were added, changed or taken "
@@ -64,26 +63,9 @@ def _rows(table):
     return set(table.itertuples(index=False, name=None))
 
 
-def _names(paths):
-    """Paths in the folder that holds all of them, wherever that lies."""
-    paths = list(map(os.path.abspath, paths))
-    together = os.path.commonpath(list(map(os.path.dirname, paths)))
-    return [os.path.relpath(path, together) for path in paths]
-
-
 def _check_teachers(run, named, names):
     """Raise InputError where the paths that a --teacher names do not hold the models that taught a Run."""
-    names, known = {*Run(run.path).config.distill.teacher, *names}, run.teachers
-    taught = [] if known is None else list(zip(known.run_dir, known.sha256, strict=True))
-    if len(named) != len(taught):
-        raise InputError(f"{run.path}: was begun with other teachers than the {len(named)} named; name those")
-    for path, (place, digest) in zip(named, taught, strict=True):
-        if path in names and not (os.path.exists(path) and os.path.exists(place)):
-            continue
-        folders = sorted(teachers.folders(Path(path)), key=lambda folder: folder.name != Path(place).name)
-        runs = [other for other in map(Run, folders) if other.file("model.keras").is_file()]
-        if all(teachers.digest_of(other) != digest for other in runs):
-            raise InputError(
-                f"{path}: not the teacher that {run.path} was begun with, which was {place}; name that, or where it "
-                "lies now, or pass another --run_dir"
-            )
+    names = {*Run(run.path).config.distill.teacher, *names}
+    for path, begun, digest in teachers.named(run, named):
+        if path not in names or (os.path.exists(path) and os.path.exists(begun)):
+            teachers.holder(run, path, begun, digest)

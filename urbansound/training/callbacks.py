@@ -1,4 +1,4 @@
-"""What happens around every epoch: the run's journal, its checkpoints, its TensorBoard pictures."""
+"""What happens around every epoch: the run's checkpoints and history, its TensorBoard pictures."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from urbansound.files import read_json, replacing, write_csv, write_json
 from urbansound.report import figures, plots
 
 
-class Journal(keras.callbacks.Callback):
+class Checkpoints(keras.callbacks.Callback):
     """history.csv, model.keras, the checkpoint that `--resume` goes on from, early stopping.
 
     Whatever is random in an epoch follows from (seed, epoch): this callback sets the state of every
@@ -79,7 +79,8 @@ class Journal(keras.callbacks.Callback):
         if self._train.keep == "best":
             self._load(self._best_file)
         if self.stage == self._stages[-1]:
-            self._save_model("model.keras", self._kept)
+            # Without the optimizer, which is twice the size of the model.
+            self._save_model("model.keras", keras.Model(self._kept.input, self._kept.output, name=self._kept.name))
 
     def on_epoch_begin(self, epoch, logs=None):
         """Seed the epoch."""
@@ -160,7 +161,7 @@ def columns(targets):
 
 
 def _read_state(path, stages, columns):
-    """What a Journal saved: {"weights": file name, "rows": one for each epoch}.
+    """What `Checkpoints` saved: {"weights": file name, "rows": one for each epoch}.
 
     Raises:
       InputError: it is damaged.

@@ -33,7 +33,7 @@ ROWS = 1024  # at a time
 CUT_OFF = 0.01  # of a window, for which none is added
 LEAST_DEVIATION = 1e-3  # of a value that no view moves
 # Of AugmentConfig, what changes nothing about a waveform; the noise itself is told by its samples.
-OTHERS = ("time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands", "noise_dir")
+NOT_IN_WAVEFORMS = ("time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands", "noise_dir")
 
 
 def of_run(run, training, config):
@@ -107,8 +107,7 @@ def _answers(run, course, class_names, on_progress):
     sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
     teacher, epochs, damaged = None, [], 0
     for epoch in range(course.view_epochs):
-        key = hashlib.sha256(repr((*made_of, epoch)).encode()).hexdigest()[:32]
-        file = Path(config.data.cache_dir) / FOLDER / key[:2] / f"{key}.f16"
+        file = sealed.place(config.data.cache_dir, FOLDER, sealed.key_of((*made_of, epoch)), ".f16")
         answers = _read(file, course.views_per_epoch)
         if answers is None:
             damaged += file.exists()
@@ -131,7 +130,9 @@ def _read(file, views):
 def _views_of(course):
     """All that the waveforms of a Course follow from, the number of epochs aside."""
     config = course.config
-    augment = {name: value for name, value in dataclasses.asdict(config.augment).items() if name not in OTHERS}
+    augment = {
+        name: value for name, value in dataclasses.asdict(config.augment).items() if name not in NOT_IN_WAVEFORMS
+    }
     audio = config.audio.sample_rate, config.audio.clip_seconds, config.data.short_clips
     noise = noise_of(config)
     noise = None if noise is None else hashlib.sha256(noise.tobytes()).hexdigest()

@@ -50,7 +50,7 @@ def embeddings(body, entries, config):
     files = [_file(entry, made_by, config.data.cache_dir) for entry in entries]
     found = [_read(file, shape) for file in files]
     missing = [i for i, values in enumerate(found) if values is None]
-    if damaged := sealed.count_damaged(files, missing):
+    if damaged := sealed.count_damaged(files[i] for i in missing):
         print(f"cache: {damaged} damaged embeddings are computed anew", file=sys.stderr)
     if missing:
         sealed.remove_parts(Path(config.data.cache_dir) / FOLDER)
@@ -104,8 +104,7 @@ def _renamed(value, places):
 
 
 def _file(entry, made_by, cache_dir):
-    key = hashlib.sha256(f"{made_by} {Path(entry).name}".encode()).hexdigest()[:32]
-    return Path(cache_dir) / FOLDER / key[:2] / f"{key}.f32"
+    return sealed.place(cache_dir, FOLDER, sealed.key_of((made_by, Path(entry).name)), ".f32")
 
 
 def _read(file, shape):

@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 
 from urbansound import models
-from urbansound.data.prepare import cache_entries
-from urbansound.data.views import steps_per_epoch
+from urbansound.data.prepare import clips_of
+from urbansound.data.splits import TRAIN, VALIDATION
 from urbansound.errors import InputError
 from urbansound.models import ensemble, parts
 from urbansound.training import distillation, objective, stages
-from urbansound.training.callbacks import Journal, Pictures
+from urbansound.training.callbacks import Checkpoints, Pictures
 
 
 def train(run):
@@ -36,13 +36,13 @@ def _train(run):
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
     model, networks = build(config, len(run.class_names))
-    journal = Journal(run, config.train, model, [record.name for record, _ in networks])
-    if journal.is_new:
+    checkpoints = Checkpoints(run, config.train, model, [record.name for record, _ in networks])
+    if checkpoints.is_new:
         for name in models.load_weights(networks, config.model, run.class_names):
             print(f"{name}: RANDOM weights, since the settings name no file of published ones")
-    training, validation = (_split(run, name) for name in ("train", "validation"))
-    for place in range(journal.place, len(networks)):
-        _train_stage(run, journal, networks[: place + 1], model, training, validation)
+    training, validation = (clips_of(run, split)[1:] for split in (TRAIN, VALIDATION))
+    for place in range(checkpoints.place, len(networks)):
+        _train_stage(run, checkpoints, networks[: place + 1], model, training, validation)
 
 
 def build(config, n_classes):
@@ -51,15 +51,14 @@ def build(config, n_classes):
 
 
 def check_weights(config):
-    """Raise InputError, before any work, where published weights can't be had, or what teaches is of no use."""
-    config.distill.check_used()
+    """Raise InputError, before any work, where published weights can't be had or a network can't be taught."""
     _, networks = build(config, n_classes=2)
     models.load_weights(networks, config.model)
     for _, network in networks if config.distill.teacher else ():
         parts.embedding(network)
 
 
-def _train_stage(run, journal, networks, model, training, validation):
+def _train_stage(run, checkpoints, networks, model, training, validation):
     """Train the last of a model's first networks, from the checkpoint where that is of this stage."""
     record, network = networks[-1]
     config = stages.settings(record, network, run.config)
@@ -69,30 +68,30 @@ def _train_stage(run, journal, networks, model, training, validation):
         read_out = distillation.read_out(lessons, config.train.seed)
         learned = keras.Model(network.input, [network.output, read_out(parts.embedding(network))])
         whole = keras.Model(model.input, [model.output, *learned(model.input)])
-    steps = steps_per_epoch(len(training[0] if lessons is None else lessons.course.entries), config)
-    optimizer = compile_model(learned, config.train, steps, run.targets)
-    whole.compile(optimizer, learned.loss)  # so that a checkpoint holds the optimizer's state
-    journal.enter(record.name, whole)
-    if not journal.finished:
+    optimizer = adamw(config.train, stages.steps_of(training, config, lessons), learned.trainable_variables)
+    whole.compile(optimizer)  # so that a checkpoint holds the optimizer's state
+    checkpoints.enter(record.name, whole)
+    if not checkpoints.finished:
         mean = ensemble.average([trained for _, trained in networks])
         stage = stages.stage(record, network, mean, training, validation, config, lessons, read_out)
-        if journal.next_epoch == 0:
+        if checkpoints.next_epoch == 0:
             stage.adapt()
-        _fit(run, journal, stage, optimizer, learned.loss)
-    journal.leave()
+        _fit(run, checkpoints, stage, optimizer)
+    checkpoints.leave()
 
 
-def _fit(run, journal, stage, optimizer, loss):
+def _fit(run, checkpoints, stage, optimizer):
+    loss = objective.loss(run.targets, run.config.train.label_smoothing)
     stage.learner.compile(optimizer, loss, metrics=[objective.metric(run.targets, len(run.class_names))])
     _build_metrics(stage.learner, len(run.class_names))
-    folder = run.file("tensorboard") / journal.stage
+    folder = run.file("tensorboard") / checkpoints.stage
     tensorboard = keras.callbacks.TensorBoard(str(folder), write_graph=False)
-    callbacks = [keras.callbacks.TerminateOnNaN(), journal, tensorboard]
+    callbacks = [keras.callbacks.TerminateOnNaN(), checkpoints, tensorboard]
     if stage.validates_log_mels and stage.validation is not None:
         callbacks.append(Pictures(folder / "pictures", stage.validation, run.class_names, run.targets))
     stage.learner.fit(
-        stage.batches(journal.next_epoch),
-        initial_epoch=journal.next_epoch,
+        stage.batches(checkpoints.next_epoch),
+        initial_epoch=checkpoints.next_epoch,
         epochs=run.config.train.epochs,
         steps_per_epoch=stage.steps,
         validation_data=stage.validation,
@@ -101,9 +100,9 @@ def _fit(run, journal, stage, optimizer, loss):
         callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    if journal.diverged:
+    if checkpoints.diverged:
         raise InputError(
-            f"the loss became NaN or infinite in epoch {journal.next_epoch + 1}; "
+            f"the loss became NaN or infinite in epoch {checkpoints.next_epoch + 1}; "
             f"try a lower --learning_rate (it was {run.config.train.learning_rate:g}) in a new --run_dir"
         )
 
@@ -115,17 +114,13 @@ def _build_metrics(model, n_classes):
     model.reset_metrics()
 
 
-def compile_model(model, config, steps, targets):
-    """Compile with AdamW, linear warm-up then cosine to zero, and smoothed cross-entropy.
+def adamw(config, steps, variables):
+    """The keras.optimizers.AdamW of a training, built: linear warm-up, then cosine to zero.
 
     Args:
-      model: a Keras model from log-mel to scores.
       config: a TrainConfig.
       steps: steps per epoch.
-      targets: what a clip's label says, see `urbansound.targets`.
-
-    Returns:
-      The optimizer, built for the model's trainable weights.
+      variables: what is trained.
     """
     warmup = round(config.warmup_epochs * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -137,13 +132,5 @@ def compile_model(model, config, steps, targets):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
     # Decay of scales and shifts only fights the normalisation around them.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, objective.loss(targets, config.label_smoothing))
-    optimizer.build(model.trainable_variables)
+    optimizer.build(variables)
     return optimizer
-
-
-def _split(run, name):
-    """(cache entries, targets float32 [clips, classes]) of one split of a run."""
-    clips = run.clips
-    clips = clips[clips.split == name]
-    return cache_entries(clips, run.config), run.targets.matrix(clips.label, run.class_names)

@@ -38,6 +38,10 @@ class MacroAveragePrecision(keras.metrics.Metric):
         self.present = self.add_variable(shape, "zeros", name="present")
         self.absent = self.add_variable(shape, "zeros", name="absent")
 
+    def get_config(self):
+        """The arguments that make one like it."""
+        return {**super().get_config(), "n_classes": self.present.shape[0]}
+
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count the clips of a batch by class and score; a target of at least a half counts as 1."""
         present = keras.ops.cast(y_true >= 0.5, "float32")

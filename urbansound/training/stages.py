@@ -20,7 +20,7 @@ class Stage:
 
     Attributes:
       part: keras.Model of the layers that are trained: the network, or its head where the body is frozen.
-      learner: what Keras fits: `part`, or a model that shares its weights and is validated as their mean with others.
+      learner: what Keras fits: `part`, or a `_Learner` of it.
       batches: function of the first epoch that gives endless training batches of (inputs, targets).
       steps: batches per epoch.
       validation: the validation clips once, in order, in batches; None where there are none.
@@ -46,11 +46,11 @@ class Stage:
 
 
 class _Learner(keras.Model):
-    """A part of a network in training; in validation, what it is validated as.
+    """Trains one model, and validates the scores of another that shares its weights.
 
     Args:
       part: what is trained, a keras.Model; with a weight, one that gives (scores, read-out) [batch, values].
-      score: function of an input that returns scores, in validation.
+      score: what is validated: `part`, or the mean of its scores and those of the networks trained before it.
       weight: None, or that of the mean squared error of the read-out in the loss. The input is then (the part's, what
         the read-out should be).
     """
@@ -77,6 +77,11 @@ def is_frozen(record, network):
     return record.embedding is not None and not embeddings.split(network, record.embedding)[0].trainable_weights
 
 
+def steps_of(training, config, lessons=None):
+    """Batches per epoch, by the arguments of `stage`."""
+    return steps_per_epoch(len(training[1]) if lessons is None else len(lessons.course.entries), config)
+
+
 def settings(record, network, config):
     """The Config of a stage: masks and views are for networks that are trained on log-mels."""
     return config.with_settings(views=1, time_masks=0, mel_masks=0) if is_frozen(record, network) else config
@@ -95,30 +100,29 @@ def stage(record, network, mean, training, validation, config, lessons=None, rea
       lessons: None, or the Lessons by which the network is taught.
       read_out: with lessons, the layer that makes the teachers' embeddings of the network's.
     """
-    frozen, as_mean = is_frozen(record, network), mean is not network
+    frozen, first = is_frozen(record, network), mean is network
     if frozen:
         part, batches, once = _on_embeddings(record, network, training, config, lessons)
     else:
         part, batches, once = network, *_on_log_mels(training, config, lessons)
     _check_adaptable(network, part)
-    clips = len(training[1]) if lessons is None else len(lessons.course.entries)
-    steps = steps_per_epoch(clips, config)
+    steps = steps_of(training, config, lessons)
     # Noise is new in every epoch, so layers adapt to clips as they will come.
     ordered = batches(0).take(steps) if config.augment.uses_noise else once(training)
-    if as_mean:
-        once = _on_log_mels(training, config)[1]
-    learner = _Learner(part, mean) if as_mean else part
+    validated, score = (once, part) if first else (_on_log_mels(training, config)[1], mean)
     if lessons is not None:
         taught = keras.Model(part.input, [part.output, read_out(parts.embedding(part))], name=part.name)
-        learner = _Learner(taught, mean if as_mean else part, config.distill.embedding_weight)
+        learner = _Learner(taught, score, config.distill.embedding_weight)
+    else:
+        learner = part if first else _Learner(part, score)
     return Stage(
         part=part,
         learner=learner,
         batches=batches,
         steps=steps,
-        validation=once(validation) if len(validation[1]) else None,
+        validation=validated(validation) if len(validation[1]) else None,
         adaptation=mapped(ordered, lambda inputs, _: inputs[0] if isinstance(inputs, tuple) else inputs),
-        validates_log_mels=as_mean or not frozen,
+        validates_log_mels=not (first and frozen),
         class_weights=_class_weights(training[1], config.train),
     )
 

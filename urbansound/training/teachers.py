@@ -16,14 +16,16 @@ from urbansound.run import Run
 
 
 def new_run(path, config, class_names, clips, skipped):
-    """`Run.create` of a run that may have teachers and recordings without labels, which get tables in it.
+    """A new run directory; a table in it of the run's teachers, and one of its recordings without labels, if any.
 
     Raises:
-      InputError: as `Run.create` and `parts.embedding`; a teacher is no trained run, has other classes, or was or may
+      InputError: as `Run.creating` and `parts.embedding`; a teacher is no trained run, has other classes, or was or may
         have been trained on clips that this run is measured on; recordings without labels are such clips.
     """
-    config.distill.check_used()
-    runs = opened(config, class_names, clips)
+    runs = [_opened(Path(path), config, class_names, clips) for path in config.distill.teacher]
+    places = [run.path.resolve() for run in runs]
+    if twice := [place for place in places if places.count(place) > 1]:
+        raise InputError(f"--teacher names {twice[0]} twice; name it once")
     rows = table(runs)
     for run, digest in zip(runs, rows.get("sha256", ()), strict=True):
         _check_networks(run.path, digest)
@@ -38,44 +40,51 @@ def new_run(path, config, class_names, clips, skipped):
     return Run(path)
 
 
-def opened(config, class_names, clips):
-    """The Runs that a Config names as teachers.
-
-    Args:
-      config: of the run that is taught.
-      class_names, clips: its classes and its table of clips.
-
-    Raises:
-      InputError: one is no run, is named twice, or may not teach this one.
-    """
-    runs = [_opened(Path(path), config, class_names, clips) for path in config.distill.teacher]
-    places = [run.path.resolve() for run in runs]
-    if twice := [place for place in places if places.count(place) > 1]:
-        raise InputError(f"--teacher names {twice[0]} twice; name it once")
-    return runs
-
-
 def of_run(run):
-    """The Runs that teach a run, as `opened`; where a name leads nowhere, such as from another folder, as it was begun.
+    """The Runs that teach a run; where a name leads nowhere, such as from another folder, as it was begun.
 
     Raises:
       InputError: a model there is not the one that the run began with.
     """
-    config, known = run.config, run.teachers
-    named = config.distill.teacher
-    if len(named) != (0 if known is None else len(known)):
-        raise InputError(f"{run.path}: was begun with other teachers than the {len(named)} named; name those")
-    if not named:
-        return []
-    runs = []
-    for path, begun, digest in zip(named, known.run_dir, known.sha256, strict=True):
-        found = [Run.open(folder) for folder in folders(Path(path if os.path.exists(path) else begun))]
-        trained = [teacher for teacher in found if teacher.file("model.keras").is_file()] or found
-        same = [teacher for teacher in trained if digest_of(teacher) == digest]
-        if not same:
-            raise InputError(f"{trained[0].path}: holds another model than when {run.path} was begun; put that back")
-        runs.append(same[0])
-    return runs
+    return [
+        holder(run, path if os.path.exists(path) else begun, begun, digest)
+        for path, begun, digest in named(run, run.config.distill.teacher)
+    ]
+
+
+def named(run, paths):
+    """[(path, where it lay when the run was begun, SHA-256 of its model)] of a Run's teachers, by `paths` as given now.
+
+    Raises:
+      InputError: they are more or fewer than those.
+    """
+    known = run.teachers
+    taught = [] if known is None else list(zip(known.run_dir, known.sha256, strict=True))
+    if len(paths) != len(taught):
+        raise InputError(f"{run.path}: was begun with other teachers than the {len(paths)} named; name those")
+    return [(path, *begun) for path, begun in zip(paths, taught, strict=True)]
+
+
+def holder(run, path, begun, digest):
+    """The Run at `path`, or in that folder of runs, whose model has this digest: a teacher of `run`.
+
+    Args:
+      run: the Run that is taught.
+      path: a run directory or a folder of such.
+      begun: where the teacher lay when the run was begun; one of that name is looked at first.
+      digest: SHA-256 of its model.
+
+    Raises:
+      InputError: there is none.
+    """
+    for folder in sorted(folders(Path(path)), key=lambda folder: folder.name != Path(begun).name):
+        teacher = Run(folder)
+        if teacher.file("model.keras").is_file() and digest_of(teacher) == digest:
+            return teacher
+    raise InputError(
+        f"{path}: not the teacher that {run.path} was begun with, which was {begun}; name that, or where it lies now, "
+        "or pass another --run_dir"
+    )
 
 
 def table(runs):
@@ -161,12 +170,12 @@ def _fault(run, config, class_names, clips):
         generations = list(_generations(run))
     except InputError as error:
         return str(error)
-    clips_alone = config.data.split == "random"
-    if unknown := next(filter(None, (_unknown(one, clips, clips_alone) for one in generations)), ""):
+    by_clip = config.data.split == "random"
+    if unknown := next(filter(None, (_unknown(one, clips, by_clip) for one in generations)), ""):
         return unknown
     for split, kinds in ((splits.TEST, (splits.TRAIN, splits.VALIDATION)), (splits.VALIDATION, (splits.TRAIN,))):
         measured = clips[clips.split == split]
-        known = set().union(*(_known(measured, one, kinds, clips_alone) for one in generations))
+        known = set().union(*(_known(measured, one, kinds, by_clip) for one in generations))
         if known:
             return (
                 f"it was trained on {len(known)} {split} clips of this one, whose accuracy would flatter; "
@@ -192,15 +201,15 @@ def _generations(run):
         yield from _generations(teacher)
 
 
-def _unknown(run, clips, clips_alone):
+def _unknown(run, clips, by_clip):
     """Why nobody can tell whether a run was trained on some of `clips`; "" where that can be told.
 
-    Names of recordings tell, unless `clips_alone`; else a file has to be there.
+    Names of recordings tell, unless the split is `by_clip`; else a file has to be there.
     """
     heard = unlabelled.of_run(run)
     learned = [] if heard is None else unlabelled.paths(heard)
     own = run.clips[run.clips.split.isin((splits.TRAIN, splits.VALIDATION))]
-    if clips_alone or not own.recording.isin(clips.recording).all():
+    if by_clip or not own.recording.isin(clips.recording).all():
         learned += own.path.tolist()
     gone = [path for path in learned if not os.path.isfile(path)]
     if not gone:
@@ -211,14 +220,14 @@ def _unknown(run, clips, clips_alone):
     )
 
 
-def _known(measured, run, kinds, clips_alone):
+def _known(measured, run, kinds, by_clip):
     """The paths of clips that a run has in splits `kinds`, or learned without labels.
 
-    They are known by path, by recording unless `clips_alone`, or by their bytes.
+    They are known by path, by recording unless the split is `by_clip`, or by their bytes.
     """
     learned = run.clips[run.clips.split.isin(kinds)]
     known = measured.path.isin(learned.path)
-    if not clips_alone:
+    if not by_clip:
         known |= measured.recording.isin(learned.recording)
     heard = learned.path.tolist()
     if (recordings := unlabelled.of_run(run)) is not None:

@@ -131,7 +131,7 @@ def test_another_or_a_harmed_set_is_made_anew(tmp_path, harm):
     elif harm == "lost clip":
         next(home.glob("audio/fold1/*.wav")).unlink()
     else:
-        marker.write_text("{")
+        marker.write_bytes(b"\xff\x00\xfe")
     assert hashes(dataset.ensure(tmp_path / "whole", 1, 2)) == whole
     assert [path.name for path in (tmp_path / "whole").iterdir()] == ["UrbanSound8K"]
 

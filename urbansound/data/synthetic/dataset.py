@@ -7,7 +7,6 @@ give the same files.
 """
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +21,12 @@ from urbansound import cores
 from urbansound.data.synthetic import LICENCE, sounds
 from urbansound.data.synthetic.waves import RATE, log_uniform, tilted_noise, unit
 from urbansound.errors import InputError, reason
-from urbansound.files import new_folder, write_json
+from urbansound.files import new_folder, read_json, write_json
 
 VERSION = 1  # to be raised whenever the same seed would give other files
 FOLDS = 5
 MARKER = "synthetic.json"
+STREAMS = ("plan", "voice", "room", "take", "encoding")  # of random numbers
 README = f"""This data set is synthetic: a program (urbansound/data/synthetic/) computed every clip in it.
 It holds no recording of anything and no part of UrbanSound8K, whose classes it imitates and whose
 layout it copies. Results on it say nothing about real sounds. Use it as you like ({LICENCE}).
@@ -203,13 +203,10 @@ def _write_wav(path, wave, draws):
 
 def _is_whole(home, marker):
     try:
-        same = json.loads((home / MARKER).read_text()) == marker
-    except (OSError, json.JSONDecodeError):
+        same = read_json(home / MARKER) == marker
+    except InputError:
         return False
     return same and len(list(home.glob("audio/fold*/*.wav"))) == marker["clips"]
-
-
-STREAMS = ("plan", "voice", "room", "take", "encoding")
 
 
 def _generator(seed, stream, class_id, recording, piece=0):
