@@ -5,7 +5,7 @@ import pytest
 
 from urbansound.config import AudioConfig, Config, DataConfig, TrainConfig
 from urbansound.experiments import processes
-from urbansound.report import plots
+from urbansound.report import style
 
 
 @pytest.fixture
@@ -37,5 +37,5 @@ def training(monkeypatch):
 
     train.stops_at, train.asked = None, asked
     monkeypatch.setattr(processes, "train", train)
-    monkeypatch.setattr(plots, "save", lambda figure, path: None)  # half a second each
+    monkeypatch.setattr(style, "save", lambda figure, path: None)  # half a second each
     return train

@@ -11,7 +11,7 @@ from made_up_figures import FIFTY, TEN, THRESHOLDS, make_metrics, overlaps
 
 from urbansound.audio.mel_filterbank import band_centres
 from urbansound.config import AudioConfig
-from urbansound.report import plots
+from urbansound.report import comparisons, plots, style, trust_plots
 
 
 def make_history(epochs):
@@ -68,7 +68,7 @@ def test_class_bars_say_which_class_has_no_clips():
     figure = plots.class_bars({"void": empty, **make_metrics(TEN)["per_class"]})
     assert figure.axes[0].get_yticklabels()[-1].get_text() == "void"
     assert figure.axes[0].texts[-1].get_text() == "no test clips"
-    plots.pixels(figure)
+    style.pixels(figure)
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
@@ -81,23 +81,23 @@ def test_learning_curves_mark_the_epoch_that_was_kept(epochs, keep):
     legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert legend == ["training", "validation", f"epoch {kept}, kept: {100 * accuracy:.1f} %"]
     assert figure.axes[1].lines[-1].get_xydata().tolist() == [[kept, accuracy]]
-    plots.pixels(figure)
+    style.pixels(figure)
 
 
 def test_learning_rates_are_all_decimals():
     figure = plots.learning_curves(make_history(5).assign(learning_rate=[0.0004, 0.0003, 0.0002, 0.0001, 0.00005]))
-    plots.pixels(figure)
+    style.pixels(figure)
     labels = [text.get_text() for text in figure.axes[2].get_yticklabels()]
     assert "0.0001" in labels
     assert not [label for label in labels if "e" in label]
-    plots.pixels(figure := plots.learning_curves(make_history(2).assign(learning_rate=[8e-5, 2e-5])))
+    style.pixels(figure := plots.learning_curves(make_history(2).assign(learning_rate=[8e-5, 2e-5])))
     assert "0.00008" in [text.get_text() for text in figure.axes[2].get_yticklabels()]
 
 
 def test_stages_have_a_row_of_panels_each():
     history = pd.concat([make_history(5).assign(stage="head"), make_history(20).assign(stage="cepstrum")])
     figure = plots.learning_curves(history)
-    plots.pixels(figure)
+    style.pixels(figure)
     assert [row.get_suptitle() for row in figure.subfigs] == ["head", "cepstrum"]
     for row, epochs in zip(figure.subfigs, (5, 20), strict=True):
         assert [axes.get_title("left") for axes in row.axes] == ["Loss", "Accuracy", "Learning rate"]
@@ -118,7 +118,7 @@ def test_a_stage_without_validation_has_its_training_curve_only():
     history = make_history(4).assign(stage="ranks", val_loss=np.nan, val_accuracy=np.nan)
     figure = plots.learning_curves(history)
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training"]
-    plots.pixels(figure)
+    style.pixels(figure)
 
 
 @pytest.mark.parametrize(
@@ -135,17 +135,17 @@ def pictures_with_legends():
     values = make_metrics(TEN)
     return {
         "curves": plots.learning_curves(make_history(60)),
-        "calibration": plots.calibration(values["calibration"]),
-        "coverage": plots.coverage(values["coverage"], THRESHOLDS),
+        "calibration": trust_plots.calibration(values["calibration"]),
+        "coverage": trust_plots.coverage(values["coverage"], THRESHOLDS),
         "noise": plots.robustness(measured),
-        "precision and recall": plots.precision_recall(values["precision_recall"], THRESHOLDS),
+        "precision and recall": trust_plots.precision_recall(values["precision_recall"], THRESHOLDS),
         "classes": plots.class_bars(values["per_class"]),
     }
 
 
 def test_no_legend_covers_what_is_drawn():
     for name, figure in pictures_with_legends().items():
-        plots.pixels(figure)
+        style.pixels(figure)
         legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
         assert legends, name
         for legend in legends:
@@ -162,7 +162,7 @@ def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
                           "deviation": [*[0.02] * 7, None, 0.01, None], "rate": np.geomspace(1e-4, 1e-1, 10),
                           "floor": [60.0, 80.0, "none", 60.0, 45.0] * 2, "bands": rng.permutation(10),
                           "scale": ["htk", "slaney"] * 5})  # fmt: skip
-    figure = plots.trials(found, ["rate", "floor", "bands", "scale"])
+    figure = comparisons.trials(found, ["rate", "floor", "bands", "scale"])
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title("left") for axes in panels] == ["trial", "rate", "floor", "bands", "scale"]
     assert [axes.get_xscale() for axes in panels] == ["linear", "log", "linear", "linear", "linear"]
@@ -175,9 +175,9 @@ def test_trials_have_a_panel_per_setting_and_mark_where_the_search_began():
     drawn = [np.ptp(segment[:, 1]) for segment in bars.get_segments() if np.isfinite(segment).all() and len(segment)]
     assert drawn == pytest.approx([0.04] * 7 + [0.02])
     assert "bars: its standard deviation" in figure.get_suptitle()
-    once = plots.trials(found.assign(deviation=None), ["rate"])
+    once = comparisons.trials(found.assign(deviation=None), ["rate"])
     assert "deviation" not in once.get_suptitle()
-    plots.pixels(figure)
+    style.pixels(figure)
 
 
 @pytest.mark.parametrize("clips", [1, 3, 5, 8])
@@ -200,7 +200,7 @@ def test_a_sound_is_drawn_at_its_time_and_frequency(mel_scale, frame, band):
     log_mel = np.zeros((1, 20, 40), np.float32)
     log_mel[0, frame, band] = 1
     figure = plots.log_mel_grid(log_mel, make_mel_predictions(1).assign(correct=True), TEN, 0.1, centres)
-    image = plots.pixels(figure).astype(int)[::-1]  # rows from the bottom, as matplotlib counts
+    image = style.pixels(figure).astype(int)[::-1]  # rows from the bottom, as matplotlib counts
     axes = figure.axes[0]
     box = axes.bbox
     inside = image[int(box.y0) + 4 : int(box.y1) - 4, int(box.x0) + 4 : int(box.x1) - 4].sum(axis=2)
@@ -213,16 +213,16 @@ def test_a_sound_is_drawn_at_its_time_and_frequency(mel_scale, frame, band):
 
 
 def test_silence_can_be_drawn():
-    plots.pixels(plots.log_mel_grid(np.zeros((1, 9, 4), np.float32), make_mel_predictions(1), TEN, 0.1, [1, 2, 4, 8]))
+    style.pixels(plots.log_mel_grid(np.zeros((1, 9, 4), np.float32), make_mel_predictions(1), TEN, 0.1, [1, 2, 4, 8]))
 
 
 def test_pixels_and_saved_file_have_the_figure_s_size(tmp_path):
     figure = plots.confusion_matrix([[3, 1], [0, 2]], ["a", "b"])
     size = np.round(figure.get_size_inches() * figure.dpi).astype(int)
-    assert plots.pixels(figure).shape == (size[1], size[0], 3)
-    assert plots.pixels(figure).dtype == np.uint8
+    assert style.pixels(figure).shape == (size[1], size[0], 3)
+    assert style.pixels(figure).dtype == np.uint8
     for ending in ("png", "jpg"):
-        plots.save(figure, tmp_path / f"new/matrix.{ending}")
+        style.save(figure, tmp_path / f"new/matrix.{ending}")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["matrix.jpg", "matrix.png"]
 
 

@@ -8,7 +8,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.text import Text
 
-from urbansound.report import fonts, metrics, plots, style
+from urbansound.report import comparisons, fonts, metrics, plots, style, trust_plots
 
 DOG, RAIN = "犬の鳴き声", "雨"
 DOLLARS = ["$x^$ y$", r"$\frac{$", r"\$5 and $6$", "a$"]
@@ -59,7 +59,7 @@ def figures(names):
     log_mels = np.random.default_rng(0).normal(size=(3, 9, 4)).astype(np.float32)
     yield plots.confusion_matrix(values["confusion"], names)
     yield plots.class_bars(values["per_class"])
-    yield plots.calibration(values["calibration"])
+    yield trust_plots.calibration(values["calibration"])
     for clips in range(1, len(table) + 1):
         yield plots.log_mel_grid(log_mels[:clips], table[:clips], names, 0.1, [100.0, 200.0, 400.0, 800.0])
 
@@ -70,7 +70,7 @@ def texts(figure):
 
 def outside(figure):
     """Texts of which a part lies beyond the picture, but for ticks beyond their axis, which are not drawn."""
-    plots.pixels(figure)
+    style.pixels(figure)
     ticks = {tick for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()}
     boxes = {text: text.get_window_extent() for text in texts(figure) if text not in ticks}
     room = figure.bbox.padded(1)
@@ -92,7 +92,7 @@ def test_no_text_is_cut_off_with_few_classes_or_long_names(names):
 
 def test_dollar_signs_start_no_formula():
     for figure in figures(DOLLARS):
-        plots.pixels(figure)
+        style.pixels(figure)
     labels = [label.get_text() for label in next(figures(DOLLARS)).axes[0].get_yticklabels()]
     assert labels == DOLLARS
     rates = np.geomspace(1e-4, 1, 8)
@@ -106,8 +106,8 @@ def test_dollar_signs_start_no_formula():
             "place": ["$a^$", "b"] * 4,
         }
     )
-    figure = plots.trials(found, ["rate", "place"])
-    plots.pixels(figure)
+    figure = comparisons.trials(found, ["rate", "place"])
+    style.pixels(figure)
     assert "0.001" in [label.get_text() for label in figure.axes[1].get_xticklabels()]
 
 
@@ -121,7 +121,7 @@ def test_letters_that_the_font_lacks_are_drawn_in_one_that_has_them(installed):
     installed(DOG + RAIN)
     assert style.undrawn([DOG, RAIN, "dog"]) is None
     for figure in figures([DOG, RAIN, "dog"]):
-        plots.pixels(figure)  # a missing letter is a warning, which is an error here
+        style.pixels(figure)  # a missing letter is a warning, which is an error here
         assert {tuple(text.get_fontfamily()) for text in texts(figure)} <= {
             ("DejaVu Sans", "Letters"),
             ("DejaVu Sans",),
@@ -134,7 +134,7 @@ def test_classes_of_letters_that_no_font_has_are_numbered(installed):
     installed(RAIN)
     names = ["dog", DOG, RAIN]
     for figure in figures(names):
-        plots.pixels(figure)
+        style.pixels(figure)
         assert not any(set(DOG) & set(text.get_text()) for text in texts(figure))
     labels = [label.get_text() for label in next(figures(names)).axes[0].get_yticklabels()]
     assert labels == ["dog", "class 2", RAIN]

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from urbansound.report import fonts, plots
+from urbansound.report import fonts, style
 from urbansound.report import timeline as timelines
 from urbansound.report.timeline import Columns, Hours, number_of_pictures, timeline
 
@@ -44,7 +44,7 @@ def overlaps(figure, texts):
 @pytest.mark.parametrize("span", [(0.0, 0.8), (0.0, 60.0), (3600.0, 7200.0), (82800.0, 86400.0)])
 def test_labels_can_be_read(names, span):
     figure = picture(names, span=span, title="/recordings/" + "long_name/" * 30 + "a.wav")
-    plots.pixels(figure)
+    style.pixels(figure)
     below = figure.axes[1]
     low, high = below.get_xlim()
     ticks = [
@@ -76,7 +76,7 @@ def test_cells_of_none_of_the_classes_are_grey_and_the_legend_says_so():
     for last in (0.0, timelines.NONE_OF_THESE):
         scores = np.array([[0.2, 0.8, 0.1], [last] * 3])
         figure = timeline(np.eye(9, 4), [1, 2, 4, 8], scores, events_of(), THREE, (0, 2), "a", smooth_seconds=1.5)
-        image, red = figure.axes[1].images[0], plots.pixels(figure)[..., 0]
+        image, red = figure.axes[1].images[0], style.pixels(figure)[..., 0]
         assert (to_hex(image.to_rgba([last])[0]) == timelines.LIGHT_GREY) == (last < 0)
         assert (red == int(timelines.LIGHT_GREY[1:3], 16)).sum() > 10000 or last == 0
         legends.append(figure.axes[1].get_title("left"))
@@ -86,7 +86,7 @@ def test_cells_of_none_of_the_classes_are_grey_and_the_legend_says_so():
 
 def test_an_event_of_a_tenth_of_a_second_is_seen_in_an_hour():
     plain, marked = (
-        plots.pixels(picture(events=rows, span=(0, 3600))).astype(int)
+        style.pixels(picture(events=rows, span=(0, 3600))).astype(int)
         for rows in (events_of(), events_of((1000.0, 1000.1, "siren")))
     )
     red = (np.abs(marked - plain).sum(axis=-1) > 0) & (marked[..., 0] > marked[..., 2] + 60)
@@ -99,7 +99,7 @@ def test_an_event_of_a_tenth_of_a_second_is_seen_in_an_hour():
 )
 def test_ticks_say_when(span, first, last):
     figure = picture(span=span)
-    plots.pixels(figure)
+    style.pixels(figure)
     labels = {
         round(p, 6): t.get_text()
         for p, t in zip(figure.axes[1].get_xticks(), figure.axes[1].get_xticklabels(), strict=True)
@@ -111,7 +111,7 @@ def test_letters_that_no_font_has_and_control_characters(monkeypatch):
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
     fonts._covering.cache_clear()
     figure = picture(title="犬\U0010fffd\x1b[2J.wav")
-    plots.pixels(figure)  # a missing letter is a warning, which is an error here
+    style.pixels(figure)  # a missing letter is a warning, which is an error here
     fonts._covering.cache_clear()
     assert "\ufffd\ufffd\\x1b[2J.wav: 2 events" in [text.get_text() for text in figure.findobj(Text)]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from urbansound.report import metrics, plots
+from urbansound.report import metrics, style
 
 TEN = ["air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
        "jackhammer", "siren", "street_music"]  # fmt: skip
@@ -24,6 +24,6 @@ def make_metrics(names, clips=400):
 
 def overlaps(figure, texts):
     """Pairs of texts whose boxes meet."""
-    plots.pixels(figure)
+    style.pixels(figure)
     boxes = [text.get_window_extent() for text in texts if text.get_text()]
     return [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]

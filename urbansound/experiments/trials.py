@@ -25,7 +25,7 @@ from urbansound.errors import InputError
 from urbansound.experiments import processes, space
 from urbansound.files import check_folder, is_free, lock, new_folder, read_json, write_csv, write_json, write_text
 from urbansound.progress import bar
-from urbansound.report import plots
+from urbansound.report import comparisons, style
 from urbansound.report.tables import in_words
 from urbansound.training import begun, fit
 
@@ -261,7 +261,7 @@ def _table(study, path, measure):
     trials = trials.reset_index(drop=True)
     write_csv(path / "trials.csv", trials)
     names = list(study.trials[0].params)
-    plots.save(plots.trials(trials, names), path / "trials.png")
+    style.save(comparisons.trials(trials, names), path / "trials.png")
     best = trials.iloc[0]
     reached = f"{in_words(measure)} {best[measure]:.4f} on its validation clips"
     lines = [f"# Trial {best.trial} of a search: {reached}, {best.splits} splits."]

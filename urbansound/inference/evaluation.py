@@ -16,7 +16,7 @@ from urbansound.inference import calibration, robustness
 from urbansound.inference.classifier import Classifier, score_clips, window_starts
 from urbansound.models.ensemble import leaves, members
 from urbansound.progress import bar
-from urbansound.report import figures, page, pictures, plots, trust
+from urbansound.report import figures, page, pictures, plots, style, trust
 from urbansound.report.crossval import LEAKS
 from urbansound.report.predictions import mistakes_title, predictions_table, worst_mistakes
 from urbansound.report.tables import in_words, robustness_table, thresholds_table
@@ -162,7 +162,7 @@ def _pictures(run, values, shown, log_mels):
 
     def add(name, title, alt, figure):
         drawn.append(page.Picture(run.file(name), title, alt))
-        plots.save(figure, drawn[-1].path)
+        style.save(figure, drawn[-1].path)
 
     if run.history is not None:
         alt = f"Loss and {measure} of training and validation clips by epoch"

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from urbansound.report import figures, page, pictures, plots
+from urbansound.report import comparisons, figures, page, pictures, style
 from urbansound.report.tables import SHORT, headline, in_words, measure_of, metrics_table, percent, shares
 from urbansound.targets import Targets
 
@@ -156,7 +156,7 @@ def write(path, results, model, settings, warnings=()):
 def _draw(path, results):
     """Draw and save the pictures; their page.Pictures."""
     name = in_words(measure_of(results)).capitalize()
-    plots.save(plots.folds(results), path / "folds.png")
+    style.save(comparisons.folds(results), path / "folds.png")
     folds = page.Picture(path / "folds.png", "Folds", f"{name} of every fold with its 95 % interval")
     return [folds, *pictures.of_figures(path, results)]
 

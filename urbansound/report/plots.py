@@ -1,7 +1,6 @@
 """Pictures of a run as matplotlib Figures, drawn without pyplot, so nothing global is touched.
 
-Those of several runs are drawn in comparisons.py, those of trust in scores in trust_plots.py; all of them can be had
-from here.
+Those of several runs are drawn in comparisons.py, those of trust in scores in trust_plots.py.
 """
 
 import textwrap
@@ -9,7 +8,6 @@ import textwrap
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from urbansound.report.comparisons import folds, trials
 from urbansound.report.style import (
     BLUE,
     GREY,
@@ -20,30 +18,12 @@ from urbansound.report.style import (
     axis_labels,
     legend_below,
     new_figure,
-    pixels,
-    save,
     styled,
 )
 from urbansound.report.tables import in_words, measure_of, percent
-from urbansound.report.trust_plots import calibration, coverage, precision_recall
 from urbansound.targets import NONE
 from urbansound.text import columns as columns_of
 
-__all__ = [
-    "calibration",
-    "class_bars",
-    "confusion_matrix",
-    "coverage",
-    "draw_log_mel",
-    "folds",
-    "learning_curves",
-    "log_mel_grid",
-    "pixels",
-    "precision_recall",
-    "robustness",
-    "save",
-    "trials",
-]
 TITLE = {"fontsize": 10, "fontweight": "bold"}
 CHARACTERS_PER_INCH = 13  # of the pictures' font in 9 points
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from urbansound.data.seeds import derive
 from urbansound.errors import InputError
 from urbansound.files import read_json, replacing, write_csv, write_json
-from urbansound.report import figures, plots
+from urbansound.report import figures, style
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -213,7 +213,7 @@ class Pictures(keras.callbacks.Callback):
         targets, scores = (np.concatenate(parts) for parts in zip(*batches, strict=True))
         name, figure = figures.overview(self._targets, targets, scores, self._class_names)
         with self._writer.as_default():
-            tf.summary.image(f"validation {name}", plots.pixels(figure)[np.newaxis], step=epoch)
+            tf.summary.image(f"validation {name}", style.pixels(figure)[np.newaxis], step=epoch)
 
     def on_train_end(self, logs=None):
         """Close the event file."""
