@@ -100,9 +100,9 @@ def _train_one(run, jobs, processes, evaluate, quiet):
         code = process.wait()
     if code:
         said = _error_in(run.file("train.log"), start) if logged else ""
-        where = f"{f': {said}' if said else ''}; see {run.file('train.log')}" if logged else ""
-        ended = f"{run.path.name} ended with exit code {code}{where}; the same command goes on from there"
-        raise RunError(ended, code, said)
+        what = [": ".join(filter(None, (f"{run.path.name} ended with exit code {code}", said)))]
+        what += [f"see {run.file('train.log')}"] if logged else []
+        raise RunError("; ".join([*what, "the same command goes on from there"]), code, said)
     if not quiet:
         _say(f"{run.path.name}: done")
 

@@ -20,7 +20,7 @@ def downloadable():
 
 
 def check(config):
-    """Raise InputError where a DataConfig names no data set, or lacks the setting that its data set needs."""
+    """Raise InputError where a DataConfig names no data set or lacks the setting that its data set needs."""
     needs = dataset(config.dataset).needs
     if needs is not None and getattr(config, needs) is None:
         raise InputError(f"--dataset={config.dataset} needs {NEEDS[needs]}")
